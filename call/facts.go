@@ -1,0 +1,193 @@
+package call
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// FactKind names what a [Fact] says happened.
+type FactKind string
+
+// The kinds of facts, with the type of their payload. Whoever needs a row about a call registers an [Applier] for them.
+const (
+	FactCallStarted    FactKind = "call.started"      // [CallStarted]: the phone rings
+	FactCallAnswered   FactKind = "call.answered"     // [CallAnswered]: we took the call
+	FactCallPhase      FactKind = "call.phase"        // [CallPhase]: menu, queued, voicemail …
+	FactCallStep       FactKind = "call.step"         // [CallStep]: one node of the flow was passed
+	FactCallNoted      FactKind = "call.noted"        // [CallNoted]: language, flow version became known
+	FactCallEnded      FactKind = "call.ended"        // [CallEnded]: the last fact of a call, exactly once
+	FactLegStarted     FactKind = "leg.started"       // [LegStarted]: an outbound leg; an inbound one is part of call.started
+	FactLegEnded       FactKind = "leg.ended"         // [LegEnded]
+	FactSegment        FactKind = "segment"           // [Segment]: a closed stretch of the call
+	FactVoicemailLeft  FactKind = "voicemail.left"    // [VoicemailLeft]
+	FactCallbackAsked  FactKind = "callback.asked"    // [CallbackAsked]
+	FactRecordingStart FactKind = "recording.started" // [RecordingRow]
+	FactRecordingEnd   FactKind = "recording.ended"   // [RecordingRow]
+)
+
+// Fact is something that happened to a call, as it is filed in the [Journal]. CallID is "" for a fact that is about no call.
+type Fact struct {
+	ID     string          `json:"id"` // UUID; applied once
+	CallID string          `json:"call_id"`
+	Kind   FactKind        `json:"kind"`
+	At     time.Time       `json:"at"`
+	Data   json.RawMessage `json:"data"`
+}
+
+// Decode reads the payload of f into v.
+func (f Fact) Decode(v any) error { return json.Unmarshal(f.Data, v) }
+
+// Phase is where a call is in its life; the column call.phase.
+type Phase string
+
+// The phases.
+const (
+	PhaseRinging   Phase = "ringing"
+	PhaseMenu      Phase = "menu"
+	PhaseQueued    Phase = "queued"
+	PhaseTalking   Phase = "talking"
+	PhaseVoicemail Phase = "voicemail"
+	PhaseTransfer  Phase = "transfer"
+	PhaseEnded     Phase = "ended"
+)
+
+// Result is how a call went; the column call.result.
+type Result string
+
+// The results.
+const (
+	ResultCompleted   Result = "completed"   // the flow served the caller: self-service, hours, information
+	ResultAnswered    Result = "answered"    // talked to an agent
+	ResultAbandoned   Result = "abandoned"   // hung up before anything was reached
+	ResultVoicemail   Result = "voicemail"   // left a message
+	ResultCallback    Result = "callback"    // asked to be called back
+	ResultTransferred Result = "transferred" // was sent to another number
+	ResultRejected    Result = "rejected"    // refused before it was answered
+	ResultFailed      Result = "failed"      // our fault, or the media was lost
+	ResultCutBySystem Result = "cut_by_system"
+)
+
+// SegmentKind names a stretch of a call; the column call_segment.kind.
+type SegmentKind string
+
+// The kinds of segments.
+const (
+	SegmentRing      SegmentKind = "ring"
+	SegmentMenu      SegmentKind = "menu"
+	SegmentQueue     SegmentKind = "queue"
+	SegmentOffer     SegmentKind = "offer"
+	SegmentTalk      SegmentKind = "talk"
+	SegmentHold      SegmentKind = "hold"
+	SegmentVoicemail SegmentKind = "voicemail"
+	SegmentTransfer  SegmentKind = "transfer"
+	SegmentWrap      SegmentKind = "wrap"
+)
+
+// CallStarted is filed when a call is admitted, before its script runs.
+type CallStarted struct {
+	Info Info   `json:"info"`
+	Node string `json:"node"`
+}
+
+// CallAnswered is filed once, when the caller's leg is answered.
+type CallAnswered struct {
+	LegID string `json:"leg_id"`
+}
+
+// CallPhase says that the call entered a phase. Queue is the queue entered, "" when it stays what it was.
+type CallPhase struct {
+	Phase Phase  `json:"phase"`
+	Queue string `json:"queue"`
+}
+
+// CallStep is one entry of the call's path: a node of the flow that was passed. Digits are masked ("••••") when they are secret.
+type CallStep struct {
+	Node   string `json:"node"`
+	Kind   string `json:"kind"`
+	Digits string `json:"digits,omitempty"`
+}
+
+// CallNoted tells what became known of a call on its way. Empty fields say nothing.
+type CallNoted struct {
+	Language    string `json:"language,omitempty"`
+	Flow        string `json:"flow,omitempty"`
+	FlowVersion int64  `json:"flow_version,omitempty"`
+}
+
+// CallEnded closes a call.
+type CallEnded struct {
+	Result   Result    `json:"result"`
+	Cause    Cause     `json:"cause"`
+	Queue    string    `json:"queue"`    // the last queue entered, or the number's default
+	Phase    Phase     `json:"phase"`    // in which it ended
+	Answered bool      `json:"answered"` // whether we ever took it
+	At       time.Time `json:"at"`
+}
+
+// LegStarted opens the row of an outbound leg.
+type LegStarted struct {
+	LegID     string    `json:"leg_id"`
+	Direction Direction `json:"direction"`
+	Edge      string    `json:"edge"`
+	ForeignID string    `json:"foreign_id"`
+	Remote    string    `json:"remote"`
+	Party     Party     `json:"party"`
+	StartedAt time.Time `json:"started_at"`
+}
+
+// LegEnded closes the row of a leg.
+type LegEnded struct {
+	LegID      string          `json:"leg_id"`
+	Codec      string          `json:"codec"`
+	AnsweredAt *time.Time      `json:"answered_at,omitempty"`
+	EndedAt    time.Time       `json:"ended_at"`
+	Cause      Cause           `json:"cause"`
+	Quality    json.RawMessage `json:"quality,omitempty"` // media.Quality
+}
+
+// Segment is one closed stretch of a call. Rows of it are appended, never changed; all figures derive from them.
+type Segment struct {
+	ID         string          `json:"id"`
+	Kind       SegmentKind     `json:"kind"`
+	Queue      string          `json:"queue"`
+	Agent      string          `json:"agent"`
+	StartedAt  time.Time       `json:"started_at"`
+	EndedAt    time.Time       `json:"ended_at"`
+	DurationMS int64           `json:"duration_ms"` // by the monotonic clock
+	Reason     string          `json:"reason"`      // why it was left; for a queue one of the Left… constants of acd
+	Detail     json.RawMessage `json:"detail,omitempty"`
+}
+
+// VoicemailLeft says that a message was kept.
+type VoicemailLeft struct {
+	RecordingID string `json:"recording_id"`
+	DurationMS  int64  `json:"duration_ms"`
+	Queue       string `json:"queue"`
+}
+
+// CallbackAsked says that the caller wants to be called back and keeps the place in the line.
+type CallbackAsked struct {
+	Phone    string    `json:"phone"` // E.164 or as confirmed by the caller
+	Queue    string    `json:"queue"`
+	Position int       `json:"position"` // in the line when it was asked, from 1; 0 when not in a line
+	WaitedMS int64     `json:"waited_ms"`
+	JoinedAt time.Time `json:"joined_at"` // since when the place is held
+}
+
+// RecordingRow is the row of a recording, whole, as it is to stand after the fact is applied.
+type RecordingRow struct {
+	ID         string     `json:"id"`
+	CallID     string     `json:"call_id"`
+	LegID      string     `json:"leg_id,omitempty"`
+	Kind       string     `json:"kind"`  // call, voicemail
+	State      string     `json:"state"` // recording, complete, partial
+	File       string     `json:"file"`
+	Channels   int        `json:"channels"`
+	DurationMS int64      `json:"duration_ms"`
+	Bytes      int64      `json:"bytes"`
+	SHA256     []byte     `json:"sha256,omitempty"`
+	Waveform   []byte     `json:"waveform,omitempty"`
+	StartedAt  time.Time  `json:"started_at"`
+	EndedAt    *time.Time `json:"ended_at,omitempty"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+}
