@@ -1,0 +1,6 @@
+// Package e2e tests the built binary as its users meet it: `hotline serve --demo` on free loopback ports with a data folder of its
+// own, called by sipp, baresip and `hotline call`, and looked at through Chromium. Nothing is replaced: database, speech, audio and
+// files are the real ones.
+//
+// The tests run with the build tag e2e (`make e2e`). house_test.go starts and stops the product; each other file is one subject.
+package e2e
