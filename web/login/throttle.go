@@ -131,7 +131,7 @@ func (t *throttle) entry(table int, key string, now time.Time) *tries {
 	return e
 }
 
-// evict makes room: what is forgotten anyway, else any one.
+// evict makes room for a while, so that a flood does not pay for it with every attempt: what is forgotten anyway goes, then any.
 func (t *throttle) evict(m map[string]*tries, now time.Time) {
 	for k, e := range m {
 		if now.Sub(e.last) > forgetAfter {
@@ -139,7 +139,7 @@ func (t *throttle) evict(m map[string]*tries, now time.Time) {
 		}
 	}
 	for k := range m {
-		if len(m) < maxThrottled {
+		if len(m) < maxThrottled*9/10 {
 			return
 		}
 		delete(m, k)
