@@ -1,0 +1,9 @@
+export interface Column {
+  key: string
+  label: string
+  width: string // a track of a CSS grid: "80px", "minmax(0,1fr)"
+  align?: 'right'
+  from?: number // hidden when the list is narrower than this many pixels
+  link?: boolean
+  class?: string
+}

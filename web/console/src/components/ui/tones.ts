@@ -1,0 +1,1 @@
+export type Tone = 'ok' | 'talk' | 'warn' | 'alarm' | 'idle' | 'plain'

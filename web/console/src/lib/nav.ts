@@ -1,0 +1,34 @@
+import type { Component } from 'vue'
+import { Activity, Bell, CalendarClock, Hash, KeyRound, ListOrdered, Phone, ScrollText, Settings2, Ticket, TowerControl, Users, UserCog, Volume2, Workflow } from '@lucide/vue'
+import type { Ability } from './can'
+
+export interface Place {
+  name: string // of the route
+  key: string // of the catalogue: nav.<key>
+  icon: Component
+  keys: string
+  needs?: Ability
+}
+
+/** The rail. */
+export const places: Place[] = [
+  { name: 'tickets', key: 'tickets', icon: Ticket, keys: 'g t' },
+  { name: 'tasks', key: 'tasks', icon: Bell, keys: 'g k' },
+  { name: 'calls', key: 'calls', icon: Phone, keys: 'g l' },
+  { name: 'customers', key: 'customers', icon: Users, keys: 'g c' },
+  { name: 'setup', key: 'setup', icon: Settings2, keys: 'g s', needs: 'queue.write' },
+]
+
+/** The pages of the set-up. */
+export const setupPlaces: Place[] = [
+  { name: 'flows', key: 'flows', icon: Workflow, keys: 'g f', needs: 'setup.telephony' },
+  { name: 'prompts', key: 'prompts', icon: Volume2, keys: 'g p', needs: 'setup.telephony' },
+  { name: 'hours', key: 'hours', icon: CalendarClock, keys: 'g h', needs: 'setup.telephony' },
+  { name: 'queues', key: 'queues', icon: ListOrdered, keys: 'g q', needs: 'queue.write' },
+  { name: 'numbers', key: 'numbers', icon: Hash, keys: 'g n', needs: 'setup.telephony' },
+  { name: 'trunks', key: 'trunks', icon: TowerControl, keys: 'g r', needs: 'setup.telephony' },
+  { name: 'accounts', key: 'accounts', icon: UserCog, keys: 'g a', needs: 'account.write' },
+  { name: 'tokens', key: 'tokens', icon: KeyRound, keys: 'g o', needs: 'account.write' },
+  { name: 'audit', key: 'audit', icon: ScrollText, keys: 'g d', needs: 'audit.read' },
+  { name: 'system', key: 'system', icon: Activity, keys: 'g y', needs: 'system.read' },
+]
