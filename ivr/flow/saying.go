@@ -106,4 +106,3 @@ func (f *fields) bounded(texts map[string]string) map[string]string {
 	}
 	return texts
 }
-
