@@ -42,6 +42,7 @@ type Mailbox struct {
 	mu     sync.Mutex
 	events []Event
 	ready  chan struct{} // capacity 1: something is there
+	watch  func(Event)   // sees each event as it is posted; set before the mailbox is given away
 }
 
 // NewMailbox returns an empty mailbox.
@@ -55,6 +56,9 @@ func (m *Mailbox) Post(e Event) {
 	select {
 	case m.ready <- struct{}{}:
 	default:
+	}
+	if m.watch != nil {
+		m.watch(e)
 	}
 }
 

@@ -1,11 +1,84 @@
 package call
 
-import "hotline"
+import (
+	"context"
+	"encoding/json"
+	"time"
 
-// reasonCut is why a segment was left that a fault of ours ended.
-const reasonCut = "cut"
+	"hotline"
+)
+
+// Why segments are left, where the words are call's own. Those of a queue are acd's.
+const (
+	reasonCut       = "cut"       // a fault ended it
+	reasonAbandoned = "abandoned" // the caller hung up
+	reasonMoved     = "moved"     // the call went on to the next phase
+	reasonAnswered  = "answered"
+)
 
 func newID() string { return hotline.NewID() }
+
+// openSegment is the stretch that a call is in.
+type openSegment struct {
+	kind   SegmentKind
+	queue  string
+	agent  string
+	at     time.Time // with its monotonic reading
+	reason string    // why it will have been left; "" leaves it to what comes
+	detail json.RawMessage
+}
+
+// Enter begins a phase: the segment of the one before is closed and filed. queue is the queue that is entered; "" keeps the call's
+// queue as it is.
+func (c *Call) Enter(ctx context.Context, p Phase, queue string) error {
+	if err := c.alive(ctx); err != nil {
+		return err
+	}
+	c.enter(p, queue, reasonMoved)
+	return nil
+}
+
+func (c *Call) enter(p Phase, queue, reason string) {
+	now := time.Now()
+	c.closeSegment(now, reason)
+	c.mu.Lock()
+	c.view.Phase, c.view.PhaseAt = p, now
+	if queue != "" {
+		c.view.Queue = queue
+	}
+	c.segment = openSegment{kind: segmentOf(p), queue: c.view.Queue, at: now}
+	c.mu.Unlock()
+	c.file(FactCallPhase, CallPhase{Phase: p, Queue: queue})
+}
+
+// Leaving says why the present segment will have been left; the first reason that is given counts.
+func (c *Call) Leaving(reason string) {
+	if c.segment.reason == "" {
+		c.segment.reason = reason
+	}
+}
+
+// Note keeps details with the present segment: the position in a line, the length of a message.
+func (c *Call) Note(detail any) {
+	raw, err := json.Marshal(detail)
+	if err != nil {
+		c.Log.Error("a segment's detail could not be encoded", "error", err)
+		return
+	}
+	c.segment.detail = raw
+}
+
+// closeSegment files the present segment.
+func (c *Call) closeSegment(now time.Time, reason string) {
+	s := c.segment
+	if s.reason != "" {
+		reason = s.reason
+	}
+	c.file(FactSegment, Segment{
+		ID: newID(), Kind: s.kind, Queue: s.queue, Agent: s.agent, StartedAt: s.at, EndedAt: now,
+		DurationMS: now.Sub(s.at).Milliseconds(), Reason: reason, Detail: s.detail,
+	})
+}
 
 // segmentOf returns the kind of segment that a phase makes.
 func segmentOf(p Phase) SegmentKind {

@@ -1,0 +1,167 @@
+package call
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"hotline"
+	"hotline/media"
+)
+
+// Connect says whom the caller is connected with.
+type Connect struct {
+	Dialer   Dialer
+	Engine   *media.Engine // of the room they meet in
+	To       Dial          // CallID, LegID and Mailbox are filled in
+	Ringback *media.Music  // what the caller hears meanwhile; nil is what was heard before
+}
+
+// Connect dials out and lets the two talk until one hangs up. It returns nil when they have talked, an error of kind Unavailable when
+// nobody took the call, and the reason of the call's end when it was the caller who went.
+func (c *Call) Connect(ctx context.Context, o Connect) error {
+	if err := c.alive(ctx); err != nil {
+		return err
+	}
+	before := c.Phase()
+	c.enter(PhaseTransfer, "", reasonMoved)
+	if o.Ringback != nil {
+		defer c.Music(o.Ringback)()
+	}
+	o.To.CallID, o.To.LegID, o.To.Mailbox = c.ID, newID(), NewMailbox()
+	if o.To.Timeout <= 0 {
+		o.To.Timeout = time.Minute
+	}
+	out := &outLeg{call: c, dial: o.To}
+	if err := out.open(ctx, o.Dialer); err != nil {
+		c.enter(before, "", "failed")
+		return err
+	}
+	defer out.close()
+	if err := out.answered(ctx); err != nil {
+		if err := c.alive(ctx); err != nil {
+			return err
+		}
+		c.enter(before, "", "no_answer")
+		return err
+	}
+	return c.talk(ctx, o.Engine, out)
+}
+
+// talk joins the two legs until one of them ends.
+func (c *Call) talk(ctx context.Context, engine *media.Engine, out *outLeg) error {
+	c.enter(PhaseTalking, "", reasonAnswered)
+	c.SetResult(ResultTransferred)
+	c.quiet.stop()
+	defer c.quiet.start()
+	c.sound.music(nil)
+	room := media.NewRoom(engine)
+	defer room.Close()
+	for _, s := range []*media.Stream{c.leg.Audio(), out.leg.Audio()} {
+		if err := room.Join(s, media.Talker); err != nil {
+			return err
+		}
+	}
+	for !out.ended {
+		if err := out.next(ctx); err != nil {
+			return err
+		}
+		c.Forget() // keys are for the other side
+	}
+	return nil
+}
+
+// outLeg is a leg that the call has dialled.
+type outLeg struct {
+	call       *Call
+	dial       Dial
+	leg        Leg
+	started    time.Time
+	answeredAt *time.Time
+	ended      bool
+	cause      Cause
+}
+
+func (o *outLeg) open(ctx context.Context, d Dialer) error {
+	leg, err := d.Dial(ctx, o.dial)
+	if err != nil {
+		return hotline.Errorf(hotline.Unavailable, "call.dial_failed", "the call to %s could not be made: %w", o.dial.To, err)
+	}
+	o.leg, o.started = leg, time.Now()
+	i := leg.Info()
+	o.call.file(FactLegStarted, LegStarted{
+		LegID: o.dial.LegID, Direction: Outbound, Edge: i.Edge, ForeignID: i.ForeignID, Remote: i.Remote, Party: Party{Number: o.dial.To}, StartedAt: o.started,
+	})
+	return nil
+}
+
+// next waits for an event of the leg, or the end of the call.
+func (o *outLeg) next(ctx context.Context) error {
+	for {
+		if e, ok := o.dial.Mailbox.Take(); ok {
+			o.see(e)
+			return nil
+		}
+		select {
+		case <-o.dial.Mailbox.Ready():
+		case <-o.call.mailbox.Ready():
+			return o.call.alive(ctx)
+		case <-o.call.ctx.Done():
+			return o.call.alive(ctx)
+		case <-ctx.Done():
+			return o.call.alive(ctx)
+		}
+	}
+}
+
+func (o *outLeg) see(e Event) {
+	if e.LegID != o.dial.LegID {
+		return
+	}
+	switch e.Kind {
+	case Answered:
+		at := time.Now()
+		o.answeredAt = &at
+	case Ended:
+		o.ended, o.cause = true, e.Cause
+	}
+}
+
+// answered waits until somebody takes the call.
+func (o *outLeg) answered(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, o.dial.Timeout, errNobody)
+	defer cancel()
+	for o.answeredAt == nil {
+		if err := o.next(ctx); err != nil && !errors.Is(err, errNobody) {
+			return err
+		} else if err != nil || o.ended {
+			return hotline.Errorf(hotline.Unavailable, "call.not_taken", "nobody took the call to %s: %s", o.dial.To, o.cause.Text)
+		}
+	}
+	return nil
+}
+
+var errNobody = errors.New("nobody answered in time")
+
+// close hangs up, waits for the end and files it.
+func (o *outLeg) close() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.call.ctx), endedTimeout)
+	defer cancel()
+	if !o.ended {
+		if err := o.leg.Hangup(ctx, CauseNormal); err != nil && !errors.Is(err, ErrGone) {
+			o.call.Log.Warn("a leg could not be hung up", "leg", o.dial.LegID, "error", err)
+		}
+	}
+	for !o.ended {
+		e, err := o.dial.Mailbox.Next(ctx)
+		if err != nil {
+			o.call.Log.Error("a leg did not report its end; its row is closed without it", "leg", o.dial.LegID)
+			break
+		}
+		o.see(e)
+	}
+	q := o.leg.Audio().Quality()
+	raw, _ := json.Marshal(q)
+	o.call.file(FactLegEnded, LegEnded{LegID: o.dial.LegID, Codec: q.Codec, AnsweredAt: o.answeredAt, EndedAt: time.Now(), Cause: o.cause, Quality: raw})
+}
