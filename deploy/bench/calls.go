@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hotline/deploy/bench/load"
+)
+
+// quantile returns the q-th quantile of the values, which it sorts.
+func quantile(values []time.Duration, q float64) time.Duration {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	return values[min(int(q*float64(len(values))), len(values)-1)]
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func generator(ctx context.Context, addr, number string) (*load.Generator, error) {
+	target, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	g := &load.Generator{Target: target, Number: number}
+	return g, g.Listen(ctx)
+}
+
+// latencies are what one caller waits for.
+type latencies struct {
+	answer, prompt, quiet []time.Duration
+	failed                int
+}
+
+// measureLatency places calls one after the other, 20 a second, and looks at the first answer, the first audio and the barge-in.
+func measureLatency(ctx context.Context, g *load.Generator, calls int, audio bool) latencies {
+	var all latencies
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range calls {
+		<-tick.C
+		if err := oneCall(ctx, g, audio, &all); err != nil {
+			all.failed++
+		}
+	}
+	return all
+}
+
+func oneCall(ctx context.Context, g *load.Generator, audio bool, all *latencies) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	c, err := g.Call(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Hangup(ctx)
+	all.answer = append(all.answer, c.Answered.Sub(c.Invited))
+	if !audio {
+		return nil
+	}
+	first, err := c.FirstPacket(time.Now().Add(2 * time.Second))
+	if err != nil {
+		return err
+	}
+	all.prompt = append(all.prompt, first.Sub(c.Invited))
+	for range 5 { // the caller's stream is known before the digit comes
+		c.SendFrame(silence[:])
+		if _, err := c.FirstPacket(time.Now().Add(time.Second)); err != nil {
+			return err
+		}
+	}
+	pressed := c.SendDigit(1)
+	last, err := c.Quiet(pressed, time.Now().Add(2*time.Second))
+	if err != nil {
+		return fmt.Errorf("the prompt did not stop: %w", err)
+	}
+	all.quiet = append(all.quiet, last.Sub(pressed))
+	return nil
+}
+
+var silence = func() (f [160]byte) {
+	for i := range f {
+		f[i] = 0xff
+	}
+	return f
+}()
+
+// rush places calls at a fixed rate, each answered and hung up at once.
+type rush struct {
+	rate             int
+	done, failed     int64
+	elapsed, cpu     time.Duration
+	answer           []time.Duration
+	cpuMicrosPerCall float64
+}
+
+func measureRush(ctx context.Context, p *process, g *load.Generator, rate int, dur time.Duration) rush {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	r := rush{rate: rate}
+	var done, failed atomic.Int64
+	start, cpu := time.Now(), p.cpu()
+	placed := 0
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for time.Since(start) < dur {
+		<-tick.C
+		for due := int(time.Since(start).Seconds() * float64(rate)); placed < due; placed++ {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+				defer cancel()
+				c, err := g.Call(ctx)
+				if err == nil {
+					mu.Lock()
+					r.answer = append(r.answer, c.Answered.Sub(c.Invited))
+					mu.Unlock()
+					err = c.Hangup(ctx)
+				}
+				if err != nil {
+					failed.Add(1)
+					return
+				}
+				done.Add(1)
+			})
+		}
+	}
+	r.elapsed = time.Since(start)
+	wg.Wait()
+	r.done, r.failed, r.cpu = done.Load(), failed.Load(), p.cpu()-cpu
+	if r.done > 0 {
+		r.cpuMicrosPerCall = float64(r.cpu.Microseconds()) / float64(r.done)
+	}
+	return r
+}
+
+// crowd holds many calls with audio both ways.
+type crowd struct {
+	calls      int
+	failed     int
+	lost, late float64       // share of the packets that should have come
+	cpu        time.Duration // a second
+	rss        float64       // kB more than before
+}
+
+func measureCrowd(ctx context.Context, p *process, g *load.Generator, n int, dur time.Duration) crowd {
+	c := crowd{calls: n}
+	before := p.rss()
+	calls := placeCrowd(ctx, g, n)
+	c.failed = n - len(calls)
+	var flow load.Flow
+	stop, talked := make(chan struct{}), make(chan struct{})
+	go func() {
+		load.Talk(calls, 4, &flow, stop)
+		close(talked)
+	}()
+	wait(ctx, 2*time.Second) // let every stream begin
+	received, late, cpu, start := flow.Received.Load(), flow.Late.Load(), p.cpu(), time.Now()
+	wait(ctx, dur)
+	elapsed := time.Since(start)
+	c.cpu = time.Duration(float64(p.cpu()-cpu) / elapsed.Seconds())
+	c.rss = p.rss() - before
+	expected := float64(len(calls)) * elapsed.Seconds() * 50
+	got := float64(flow.Received.Load() - received)
+	c.lost = max(0, 1-got/expected)
+	c.late = float64(flow.Late.Load()-late) / expected
+	close(stop)
+	<-talked
+	hangAll(ctx, calls)
+	return c
+}
+
+func placeCrowd(ctx context.Context, g *load.Generator, n int) []*load.Call {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var calls []*load.Call
+	slots := make(chan struct{}, 20)
+	for range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			limited, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			if c, err := g.Call(limited); err == nil {
+				mu.Lock()
+				calls = append(calls, c)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return calls
+}
+
+func hangAll(ctx context.Context, calls []*load.Call) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 50)
+	for _, c := range calls {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			limited, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			c.Hangup(limited)
+		})
+	}
+	wg.Wait()
+}
+
+// wait pauses the measurement; ctx ends it early.
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,92 @@
+// Command bench measures the built product as its callers and agents meet it, beside a peer in the same run, and writes
+// bench/results.json: a list of {name, value, unit, peer, ratio}, where ratio is ours ÷ peer.
+//
+//	go run ./deploy/bench -binary bin/hotline -out bench/results.json
+//
+// Everything runs on loopback and is bounded in calls and time. The peer for SIP is the floor of our SIP library: a bare server
+// that answers 200 to INVITE and BYE, and does nothing else. CPU is the process's own (/proc/PID/stat), never the machine's.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+)
+
+// result is one figure.
+type result struct {
+	Name  string   `json:"name"`
+	Value float64  `json:"value"`
+	Unit  string   `json:"unit"`
+	Peer  string   `json:"peer,omitempty"`
+	Ratio *float64 `json:"ratio,omitempty"` // ours ÷ peer
+}
+
+// run collects the figures of one run.
+type run struct {
+	results []result
+}
+
+func (r *run) add(name string, value float64, unit string) {
+	r.results = append(r.results, result{Name: name, Value: value, Unit: unit})
+}
+
+func (r *run) beside(name string, value float64, unit, peer string, peerValue float64) {
+	ratio := value / peerValue
+	r.results = append(r.results, result{Name: name, Value: value, Unit: unit, Peer: peer, Ratio: &ratio})
+}
+
+func main() {
+	binary := flag.String("binary", "bin/hotline", "the product's `binary`")
+	out := flag.String("out", "bench/results.json", "where the figures go")
+	tickets := flag.Int("tickets", 1_000_000, "tickets for the list and search figures; 0 leaves them out")
+	peer := flag.String("peer", "", "be the peer: sipgo-floor, on this address (used by the bench itself)")
+	flag.Parse()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	if *peer != "" {
+		if err := servePeer(ctx, *peer); err != nil {
+			fatal(err)
+		}
+		return
+	}
+	r := &run{}
+	if err := measureAll(ctx, r, *binary, *tickets); err != nil {
+		fatal(err)
+	}
+	if err := r.write(*out); err != nil {
+		fatal(err)
+	}
+}
+
+func fatal(err error) {
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	os.Exit(1)
+}
+
+// write prints the table and leaves the file.
+func (r *run) write(path string) error {
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "figure\tvalue\tunit\tpeer\tours ÷ peer")
+	for _, f := range r.results {
+		ratio := ""
+		if f.Ratio != nil {
+			ratio = fmt.Sprintf("%.2f", *f.Ratio)
+		}
+		fmt.Fprintf(table, "%s\t%.4g\t%s\t%s\t%s\n", f.Name, f.Value, f.Unit, f.Peer, ratio)
+	}
+	table.Flush()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	raw, err := json.MarshalIndent(r.results, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(raw, '\n'), 0o644)
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/url"
+	"os"
+	"runtime"
+	"time"
+
+	"hotline/deploy/bench/load"
+	"hotline/deploy/bench/seed"
+	"hotline/media"
+	"hotline/postgres"
+)
+
+//go:embed flow.yaml
+var benchFlow string
+
+// number is what the generator dials: a flow that answers with a tone and obeys one digit.
+const number = "4900"
+
+// measureAll starts the product and takes every figure.
+func measureAll(ctx context.Context, r *run, binary string, tickets int) error {
+	p, err := startProduct(ctx, binary)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if err := prepare(ctx, p); err != nil {
+		return err
+	}
+	g, err := generator(ctx, p.sip, number)
+	if err != nil {
+		return err
+	}
+	peer, addr, err := startPeer(ctx)
+	if err != nil {
+		return err
+	}
+	defer peer.stop()
+	pg, err := generator(ctx, addr, number)
+	if err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		name string
+		run  func() error
+	}{
+		{"latency", func() error { return reportLatency(ctx, r, g, pg) }},
+		{"calls a second", func() error { return reportRush(ctx, r, p.process, g, peer, pg) }},
+		{"calls with audio", func() error { return reportCrowd(ctx, r, p.process, g) }},
+		{"lists and search", func() error { return reportLists(ctx, r, p, tickets) }},
+	} {
+		fmt.Fprintf(os.Stderr, "bench: %s …\n", step.name)
+		if err := step.run(); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+// prepare gives the product a number whose flow plays a tone until a digit comes, then silence.
+func prepare(ctx context.Context, p *product) error {
+	for name, wav := range map[string][]byte{"bench-tone": toneWAV(1000, time.Minute), "bench-silence": toneWAV(0, 10*time.Second)} {
+		for _, language := range []string{"en", "zh-CN"} {
+			path := "/api/v1/prompts/" + name + "/" + language + "/audio"
+			if _, err := p.api.do(ctx, "PUT", path, "audio/wav", wav); err != nil {
+				return err
+			}
+		}
+	}
+	for _, step := range []struct {
+		method, path string
+		body         any
+	}{
+		{"PUT", "/api/v1/flows/bench/draft", map[string]any{"source": benchFlow}},
+		{"POST", "/api/v1/flows/bench/publish", map[string]any{"comment": "bench"}},
+		{"PUT", "/api/v1/numbers/" + number, map[string]any{"number": number, "title": "bench", "flow": "bench", "language": "en", "version": 0}},
+	} {
+		if _, err := p.api.do(ctx, step.method, step.path, "", step.body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// toneWAV is a pure tone at 8 kHz; 0 Hz is silence.
+func toneWAV(hertz float64, dur time.Duration) []byte {
+	pcm := make([]int16, int(dur.Seconds()*8000))
+	for i := range pcm {
+		pcm[i] = int16(8000 * math.Sin(2*math.Pi*hertz*float64(i)/8000))
+	}
+	var b bytes.Buffer
+	if err := media.WriteWAV(&b, media.WAV{Rate: 8000, Channels: 1, PCM: pcm}); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	return b.Bytes()
+}
+
+// reportLatency takes what one caller waits for on a quiet machine, beside the floor in turns.
+func reportLatency(ctx context.Context, r *run, g, peer *load.Generator) error {
+	var ours, floors latencies
+	for range 5 {
+		a := measureLatency(ctx, g, 60, true)
+		b := measureLatency(ctx, peer, 60, false)
+		ours.answer, ours.prompt, ours.quiet = append(ours.answer, a.answer...), append(ours.prompt, a.prompt...), append(ours.quiet, a.quiet...)
+		floors.answer = append(floors.answer, b.answer...)
+		ours.failed += a.failed
+	}
+	if len(ours.quiet) == 0 {
+		return fmt.Errorf("no call went through (%d failed)", ours.failed)
+	}
+	r.beside("invite_to_200_p50_ms", ms(quantile(ours.answer, 0.5)), "ms", floor, ms(quantile(floors.answer, 0.5)))
+	r.beside("invite_to_200_p99_ms", ms(quantile(ours.answer, 0.99)), "ms", floor, ms(quantile(floors.answer, 0.99)))
+	r.add("invite_to_prompt_p50_ms", ms(quantile(ours.prompt, 0.5)), "ms")
+	r.add("invite_to_prompt_p99_ms", ms(quantile(ours.prompt, 0.99)), "ms")
+	r.add("digit_to_stop_p50_ms", ms(quantile(ours.quiet, 0.5)), "ms")
+	r.add("digit_to_stop_p99_ms", ms(quantile(ours.quiet, 0.99)), "ms")
+	r.add("latency_calls_failed", float64(ours.failed), "calls")
+	return nil
+}
+
+// reportRush raises the rate until calls fail; CPU a call is taken in turns with the peer, at one rate, best of three.
+func reportRush(ctx context.Context, r *run, p *process, g *load.Generator, peer *process, pg *load.Generator) error {
+	const rate = 300
+	ours, floors := math.Inf(1), math.Inf(1)
+	for range 3 {
+		a := measureRush(ctx, p, g, rate, 3*time.Second)
+		b := measureRush(ctx, peer, pg, rate, 3*time.Second)
+		if a.done == 0 || b.done == 0 {
+			return fmt.Errorf("no call of the rush went through (ours %d failed, peer %d)", a.failed, b.failed)
+		}
+		ours, floors = min(ours, a.cpuMicrosPerCall), min(floors, b.cpuMicrosPerCall)
+	}
+	r.beside("cpu_us_per_ivr_call", ours, "µs", floor, floors)
+	best := 0.0
+	for _, rate := range []int{400, 600, 800, 1000, 1300, 1600, 2000, 2500} {
+		a := measureRush(ctx, p, g, rate, 4*time.Second)
+		if a.failed*1000 > a.done || quantile(a.answer, 0.99) > time.Second {
+			break
+		}
+		best = float64(a.done) / a.elapsed.Seconds()
+		wait(ctx, time.Second)
+	}
+	r.add("answered_calls_per_s", best, "calls/s")
+	return nil
+}
+
+// reportCrowd holds more and more calls with audio both ways until packets are lost or late.
+func reportCrowd(ctx context.Context, r *run, p *process, g *load.Generator) error {
+	wait(ctx, 3*time.Second) // the rush's records are written
+	var best crowd
+	for _, n := range []int{100, 300, 600, 900, 1200, 1600, 2000} {
+		c := measureCrowd(ctx, p, g, n, 5*time.Second)
+		fmt.Fprintf(os.Stderr, "bench:   %d calls: %.2f %% lost, %.2f %% late, %d failed, %.0f %% of a core\n",
+			n, 100*c.lost, 100*c.late, c.failed, c.cpu.Seconds()*100)
+		if c.failed > 0 || c.lost > 0.005 || c.late > 0.01 {
+			break
+		}
+		best = c
+	}
+	if best.calls == 0 {
+		return fmt.Errorf("not even 100 calls had clean audio")
+	}
+	r.add("concurrent_calls_with_audio", float64(best.calls), "calls, generator on the same cores")
+	r.add("cpu_percent_per_100_calls_with_audio", best.cpu.Seconds()*100/float64(best.calls)*100, "% of a core")
+	r.add("audio_calls_per_core", float64(best.calls)/best.cpu.Seconds(), "calls, by CPU used")
+	r.add("rss_kb_per_call", best.rss/float64(best.calls), "kB")
+	r.add("cores", float64(runtime.NumCPU()), "")
+	return nil
+}
+
+// reportLists fills the database and takes list and search through the API.
+func reportLists(ctx context.Context, r *run, p *product, tickets int) error {
+	if tickets == 0 {
+		return nil
+	}
+	url, err := postgres.AttachURL(p.dir)
+	if err != nil {
+		return err
+	}
+	pool, err := postgres.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	start := time.Now()
+	if err := seed.Seed(ctx, pool, tickets, 2*tickets); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "bench:   %d tickets seeded in %.0f s\n", tickets, time.Since(start).Seconds())
+	for _, f := range []struct {
+		name  string
+		paths []string
+	}{
+		{"list_1m_p95_ms", []string{"/api/v1/tickets?limit=50", "/api/v1/tickets?limit=50&state=open", "/api/v1/tickets?limit=50&queue=support&state=new,open"}},
+		{"search_2m_word_p95_ms", searches("invoice", "router", "refund order")},
+		{"search_2m_zh2_p95_ms", searches("退款", "发票", "宽带")},
+	} {
+		times, err := timeGets(ctx, p.api, f.paths, 100)
+		if err != nil {
+			return err
+		}
+		r.add(f.name, ms(quantile(times, 0.95)), "ms")
+	}
+	return nil
+}
+
+func searches(words ...string) []string {
+	var paths []string
+	for _, w := range words {
+		paths = append(paths, "/api/v1/search?q="+url.QueryEscape(w))
+	}
+	return paths
+}
+
+// timeGets asks each path rounds times and follows the pages of lists.
+func timeGets(ctx context.Context, api *client, paths []string, rounds int) ([]time.Duration, error) {
+	var times []time.Duration
+	for _, path := range paths {
+		cursor := ""
+		for range rounds {
+			start := time.Now()
+			raw, err := api.do(ctx, "GET", path+cursor, "", nil)
+			if err != nil {
+				return nil, err
+			}
+			times = append(times, time.Since(start))
+			var page struct {
+				Items []json.RawMessage
+				Next  *string
+			}
+			if err := json.Unmarshal(raw, &page); err != nil {
+				return nil, err
+			}
+			if len(page.Items) == 0 && cursor == "" {
+				return nil, fmt.Errorf("%s found nothing", path)
+			}
+			cursor = ""
+			if page.Next != nil {
+				cursor = "&cursor=" + url.QueryEscape(*page.Next)
+			}
+		}
+	}
+	return times, nil
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is a server under measurement.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+// spawn starts a command and waits until a line of its standard output holds ready.
+func spawn(ctx context.Context, cmd *exec.Cmd, ready string) (*process, error) {
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	up := make(chan struct{})
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), ready) {
+				close(up)
+				break
+			}
+		}
+		io.Copy(io.Discard, out)
+		cmd.Wait()
+		close(p.done)
+	}()
+	select {
+	case <-up:
+		return p, nil
+	case <-p.done:
+		return nil, fmt.Errorf("%s stopped before it was ready", cmd.Path)
+	case <-time.After(2 * time.Minute):
+		p.stop()
+		return nil, fmt.Errorf("%s was not ready within two minutes", cmd.Path)
+	case <-ctx.Done():
+		p.stop()
+		return nil, ctx.Err()
+	}
+}
+
+func (p *process) stop() {
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(20 * time.Second):
+		p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+// cpu is the processor time that the process has used: user and system.
+func (p *process) cpu() time.Duration {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(raw), ") ")
+	fields := strings.Fields(rest)
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100 on Linux
+}
+
+// rss is the resident memory of the process in kB.
+func (p *process) rss() float64 {
+	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	_, rest, _ := strings.Cut(string(raw), "VmRSS:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0
+	}
+	kb, _ := strconv.ParseFloat(fields[0], 64)
+	return kb
+}
+
+// product is a running Hotline.
+type product struct {
+	*process
+	dir, sip string
+	api      *client
+}
+
+func startProduct(ctx context.Context, binary string) (*product, error) {
+	path, err := filepath.Abs(binary)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, errors.New("no binary: run make build")
+	}
+	dir, err := os.MkdirTemp("", "hotline-bench-")
+	if err != nil {
+		return nil, err
+	}
+	os.Chmod(dir, 0o755)
+	http, sip := freeAddr(), freeAddr()
+	env := append(os.Environ(), "HOTLINE_HTTP_ADDR="+http, "HOTLINE_SIP_ADDR="+sip, "HOTLINE_DATA_DIR="+dir,
+		"HOTLINE_RTP_PORTS=12000-31999", "HOTLINE_MAX_CALLS=9000", "HOTLINE_LOG_LEVEL=error")
+	cmd := exec.CommandContext(ctx, path, "serve", "--demo")
+	cmd.Env, cmd.Stderr = env, os.Stderr
+	p, err := spawn(ctx, cmd, "Ctrl-C")
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	token := exec.CommandContext(ctx, path, "token", "create", "--name", "bench", "--role", "admin")
+	token.Env, token.Stderr = env, os.Stderr
+	secret, err := token.Output()
+	if err != nil {
+		p.stop()
+		return nil, fmt.Errorf("hotline token create: %w", err)
+	}
+	return &product{process: p, dir: dir, sip: sip, api: &client{base: "http://" + http, token: strings.TrimSpace(string(secret))}}, nil
+}
+
+func (p *product) close() {
+	p.stop()
+	os.RemoveAll(p.dir)
+}
+
+// freeAddr returns a loopback address whose port is free for TCP and UDP.
+func freeAddr() string {
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			continue
+		}
+		addr := l.Addr().String()
+		l.Close()
+		u, err := net.ListenPacket("udp", addr)
+		if err == nil {
+			u.Close()
+			return addr
+		}
+	}
+}
