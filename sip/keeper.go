@@ -1,0 +1,378 @@
+package sip
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+
+	"hotline"
+	"hotline/sip/directory"
+	"hotline/sip/header"
+)
+
+// exchanger is what the keeper needs of the edge.
+type exchanger interface {
+	// Exchange sends a request outside dialogs and returns the final response.
+	Exchange(ctx context.Context, req *sipmsg.Request, to netip.AddrPort, transport string) (*sipmsg.Response, error)
+	// Contact returns the URI by which the peer reaches us.
+	Contact(transport, user string) string
+}
+
+// keeper keeps the trunks: it registers where we must, asks for signs of life, and knows each one's state, addresses and calls.
+type keeper struct {
+	edge exchanger
+	dir  *Directory
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	lines map[string]*line // by trunk id
+}
+
+// line is the living side of a trunk.
+type line struct {
+	trunk  Trunk
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	// guarded by keeper.mu
+	addrs      []netip.AddrPort // where to send, in order of preference
+	asked      bool             // OPTIONS are sent
+	alive      bool             // and answered
+	misses     int
+	registered bool
+	realm      string   // that the registrar has asked for
+	routes     []string // Service-Route (RFC 3608)
+	since      time.Time
+	status     directory.Status
+	rtt        time.Duration
+	err        string
+	calls      int
+}
+
+func newKeeper(e exchanger, d *Directory, log *slog.Logger) *keeper {
+	if log == nil {
+		log = slog.Default()
+	}
+	return &keeper{edge: e, dir: d, log: log.With("part", "sip.keeper"), lines: map[string]*line{}}
+}
+
+// Run keeps the trunks of the directory until ctx ends; then it takes our registrations back.
+func (k *keeper) Run(ctx context.Context) error {
+	changed, stop := k.dir.Watch()
+	defer stop()
+	for {
+		k.follow(ctx)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			k.stopAll()
+			return nil
+		}
+	}
+}
+
+// follow starts and stops lines so that they are those of the directory. A changed trunk starts anew but keeps its calls.
+func (k *keeper) follow(ctx context.Context) {
+	want := map[string]Trunk{}
+	for _, t := range k.dir.Snapshot().Trunks() {
+		want[t.ID] = t
+	}
+	k.mu.Lock()
+	var old []*line
+	for id, l := range k.lines {
+		if t, ok := want[id]; !ok || t.Version != l.trunk.Version {
+			old = append(old, l)
+			l.cancel()
+			if !ok {
+				delete(k.lines, id)
+			}
+		}
+	}
+	k.mu.Unlock()
+	for _, l := range old {
+		<-l.done
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, t := range want {
+		before := k.lines[id]
+		if before == nil || before.trunk.Version != t.Version {
+			k.lines[id] = k.start(ctx, t, before)
+		}
+	}
+}
+
+// start begins a line; k.mu is held.
+func (k *keeper) start(ctx context.Context, t Trunk, before *line) *line {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &line{trunk: t, cancel: cancel, done: make(chan struct{}), since: time.Now(), status: directory.StatusUnknown}
+	l.asked = t.Settings.OptionsIntervalS > 0
+	if before != nil {
+		l.calls = before.calls
+	}
+	if !t.Enabled {
+		l.status = directory.StatusDisabled
+		cancel()
+	}
+	go func() {
+		defer close(l.done)
+		defer cancel()
+		if t.Enabled {
+			k.keep(ctx, l)
+		}
+	}()
+	return l
+}
+
+// keep does what a line needs until ctx ends.
+func (k *keeper) keep(ctx context.Context, l *line) {
+	host, _, _ := l.trunk.Target()
+	if host == "" {
+		return
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	k.resolve(ctx, l)
+	wg.Go(func() { k.resolveAgain(ctx, l) })
+	if l.trunk.Settings.OptionsIntervalS > 0 {
+		wg.Go(func() { k.ping(ctx, l) })
+	}
+	if l.trunk.Settings.Register != nil {
+		wg.Go(func() { newRegistration(k, l).run(ctx) })
+	}
+}
+
+func (k *keeper) stopAll() {
+	k.mu.Lock()
+	var all []*line
+	for _, l := range k.lines {
+		l.cancel()
+		all = append(all, l)
+	}
+	k.mu.Unlock()
+	for _, l := range all {
+		<-l.done
+	}
+}
+
+const resolveEvery = time.Minute
+
+func (k *keeper) resolveAgain(ctx context.Context, l *line) {
+	for {
+		pause(ctx, resolveEvery)
+		if ctx.Err() != nil {
+			return
+		}
+		k.resolve(ctx, l)
+	}
+}
+
+// resolve looks up where the trunk's requests go, so that a call never waits for DNS, and which addresses its calls may come from.
+// Names that cannot be looked up keep their old addresses.
+func (k *keeper) resolve(ctx context.Context, l *line) {
+	host, port, transport := l.trunk.Target()
+	addrs, err := lookUp(ctx, host, port, transport)
+	if err != nil {
+		if ctx.Err() == nil {
+			k.trouble(l.trunk.ID, err)
+		}
+		return
+	}
+	from := make([]netip.Addr, 0, len(addrs))
+	for _, a := range addrs {
+		from = append(from, a.Addr())
+	}
+	if r := l.trunk.Settings.Register; r != nil {
+		if h, p, _ := directory.HostPort(r.Registrar); h != host {
+			more, _ := lookUp(ctx, h, p, transport) // its own use reports the error
+			for _, a := range more {
+				from = append(from, a.Addr())
+			}
+		}
+	}
+	k.mu.Lock()
+	l.addrs = addrs
+	k.mu.Unlock()
+	slices.SortFunc(from, netip.Addr.Compare)
+	k.dir.SetResolved(l.trunk.ID, slices.Compact(from))
+}
+
+// lookUp finds the addresses of a host: itself, its SRV records when no port is given (RFC 3263, section 4.2), its addresses.
+func lookUp(ctx context.Context, host string, port int, transport string) ([]netip.AddrPort, error) {
+	standard := 5060
+	if transport == "tls" {
+		standard = 5061
+	}
+	if port == 0 && !isAddr(host) {
+		if out := lookUpSRV(ctx, host, transport); len(out) > 0 {
+			return out, nil
+		}
+	}
+	if port == 0 {
+		port = standard
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), uint16(port))}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, hotline.Errorf(hotline.Unavailable, "trunk.name_unknown", "the name %s cannot be looked up: %w", host, err)
+	}
+	var out []netip.AddrPort
+	for _, ip := range ips {
+		out = append(out, netip.AddrPortFrom(ip.Unmap(), uint16(port)))
+	}
+	// IPv4 first: most providers' media is there.
+	slices.SortStableFunc(out, func(a, b netip.AddrPort) int { return a.Addr().BitLen() - b.Addr().BitLen() })
+	return out, nil
+}
+
+func lookUpSRV(ctx context.Context, host, transport string) []netip.AddrPort {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	service, proto := "sip", transport
+	if transport == "tls" {
+		service, proto = "sips", "tcp"
+	}
+	_, records, err := net.DefaultResolver.LookupSRV(ctx, service, proto, host) // sorted by priority, shuffled by weight
+	if err != nil {
+		return nil
+	}
+	var out []netip.AddrPort
+	for _, r := range records {
+		ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", r.Target)
+		if err != nil {
+			continue
+		}
+		for _, ip := range ips {
+			out = append(out, netip.AddrPortFrom(ip.Unmap(), r.Port))
+		}
+	}
+	return out
+}
+
+func isAddr(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+// addr returns where requests to a trunk go right now, in order of preference.
+func (k *keeper) addr(trunkID string) (addrs []netip.AddrPort, transport string, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l := k.lines[trunkID]
+	if l == nil || len(l.addrs) == 0 {
+		return nil, "", hotline.Errorf(hotline.Unavailable, "trunk.no_address", "no address of the trunk is known")
+	}
+	_, _, transport = l.trunk.Target()
+	return slices.Clone(l.addrs), transport, nil
+}
+
+// routes returns the Service-Route of our registration (RFC 3608), to be the Route of requests through the trunk.
+func (k *keeper) routes(trunkID string) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l := k.lines[trunkID]; l != nil {
+		return slices.Clone(l.routes)
+	}
+	return nil
+}
+
+// begin counts a call in, unless the trunk has max_calls already, or, as one of several, three quarters of all calls (total; 0: not
+// limited) so that a flood on one trunk leaves room for the others.
+func (k *keeper) begin(t *Trunk, total int) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l := k.lines[t.ID]
+	if l == nil {
+		return true // not yet followed; it is counted from the next call on
+	}
+	most := t.Settings.MaxCalls
+	if most == 0 && total > 0 && k.enabled() > 1 {
+		most = max(1, total*3/4)
+	}
+	if most > 0 && l.calls >= most {
+		return false
+	}
+	l.calls++
+	return true
+}
+
+func (k *keeper) enabled() int {
+	n := 0
+	for _, l := range k.lines {
+		if l.trunk.Enabled {
+			n++
+		}
+	}
+	return n
+}
+
+// end counts a call out.
+func (k *keeper) end(trunkID string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l := k.lines[trunkID]; l != nil && l.calls > 0 {
+		l.calls--
+	}
+}
+
+// trouble notes what went wrong with a trunk.
+func (k *keeper) trouble(trunkID string, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l := k.lines[trunkID]; l != nil && err != nil {
+		l.err = header.Cut(err.Error(), 500)
+		k.judge(l)
+	}
+}
+
+// judge sets the status from what is known; k.mu is held.
+func (k *keeper) judge(l *line) {
+	next := directory.StatusUnknown
+	switch {
+	case !l.trunk.Enabled:
+		next = directory.StatusDisabled
+	case l.asked && !l.alive && l.misses >= 2 || l.trunk.Settings.Register != nil && !l.registered && l.err != "":
+		next = directory.StatusDown
+	case l.asked && l.alive && (l.registered || l.trunk.Settings.Register == nil), !l.asked && l.registered:
+		next = directory.StatusUp
+	}
+	if next == l.status {
+		return
+	}
+	if next == directory.StatusDown {
+		k.log.Warn("trunk is down", "event", "alarm", "trunk", l.trunk.Name, "err", l.err)
+	} else {
+		k.log.Info("trunk has changed", "trunk", l.trunk.Name, "status", next)
+	}
+	l.status, l.since = next, time.Now()
+}
+
+// States returns how all trunks are, by name.
+func (k *keeper) States() []TrunkState {
+	trunks := k.dir.Snapshot().Trunks()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	out := make([]TrunkState, 0, len(trunks))
+	for _, t := range trunks {
+		l := k.lines[t.ID]
+		if l == nil {
+			out = append(out, TrunkState{TrunkID: t.ID, Status: directory.StatusUnknown})
+			continue
+		}
+		out = append(out, TrunkState{
+			TrunkID: t.ID, Status: l.status, Since: l.since.UTC(), RTTMS: float64(l.rtt.Microseconds()) / 1000,
+			Registered: l.registered, Calls: l.calls, LastError: l.err,
+		})
+	}
+	return out
+}
