@@ -1,5 +1,10 @@
 package media
 
+import (
+	"math"
+	"time"
+)
+
 // Quality is what was measured of a stream.
 type Quality struct {
 	Codec           string  `json:"codec"`
@@ -10,12 +15,69 @@ type Quality struct {
 	RTTMS           float64 `json:"rtt_ms"`           // 0 until the peer has reported
 	RemoteLost      int64   `json:"remote_lost"`      // of what we sent, as the peer reports
 	RemoteJitterMS  float64 `json:"remote_jitter_ms"` // likewise
-	MOS             float64 `json:"mos"`              // 1 to 4.5 by the E-model (ITU-T G.107); an estimate
+	MOS             float64 `json:"mos"`              // 1 to 4.5 by the E-model (ITU-T G.107); 0: nothing was received
 	MOSEstimated    bool    `json:"mos_estimated"`    // always true: nobody was asked
-	Late            uint64  `json:"late"`             // packets too late for the jitter buffer
+	Late            uint64  `json:"late"`             // packets that came too late to be played in time
 	Concealed       uint64  `json:"concealed"`        // frames of 20 ms that were made up
 	DelayMS         float64 `json:"delay_ms"`         // of the jitter buffer
 	Strangers       uint64  `json:"strangers"`        // packets from addresses that are not the peer's: dropped
-	Invalid         uint64  `json:"invalid"`          // packets that were no RTP, or failed authentication
+	Invalid         uint64  `json:"invalid"`          // packets that were no RTP, of no known type, or failed authentication
 	DigitsDropped   uint64  `json:"digits_dropped"`   // faster than any human or machine dials
+}
+
+// Quality returns what was measured so far, also after the stream was closed.
+func (s *Stream) Quality() Quality {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.in.stats
+	q := Quality{
+		Codec: s.setup.Codec.Name(), PacketsSent: uint64(s.out.packets), PacketsReceived: uint64(r.total()), Lost: r.lost(),
+		JitterMS: samplesMS(r.jitter), RTTMS: round(s.control.rtt.Seconds() * 1000), RemoteLost: s.control.remoteLost,
+		RemoteJitterMS: samplesMS(s.control.remoteJitter), MOSEstimated: true, Late: s.control.late, Concealed: s.control.concealed,
+		Strangers: s.in.strangers, Invalid: s.in.invalid, DigitsDropped: s.in.digitsDropped,
+	}
+	buffered := 2 * r.jitter // what a buffer that fits would hold
+	if j := s.in.jitter; j != nil {
+		q.Late, q.Concealed, q.DelayMS = q.Late+j.late, q.Concealed+j.concealed, samplesMS(float64(j.delay()))
+		buffered = float64(j.delay())
+	}
+	if r.total() > 0 {
+		oneWay := s.control.rtt/2 + s.setup.Ptime + samplesDuration(int(buffered))
+		burst := 1.0
+		if r.bursts > 0 {
+			burst = float64(r.lostInBursts) / float64(r.bursts)
+		}
+		q.MOS = mos(float64(max(0, q.Lost))/float64(int64(q.PacketsReceived)+max(0, q.Lost)), burst, oneWay)
+	}
+	return q
+}
+
+func samplesMS(n float64) float64 { return round(n * 1000 / SampleRate) }
+
+func round(v float64) float64 { return math.Round(v*100) / 100 }
+
+// mos estimates the mean opinion score of G.711 with loss concealment from the share of packets lost, the mean length of a loss and
+// the one-way delay, by the E-model with default values (ITU-T G.107; Ie = 0 and Bpl = 25.1 of G.113, appendix I).
+func mos(loss, burst float64, oneWay time.Duration) float64 {
+	const r0, ie, bpl = 93.2, 0.0, 25.1
+	percent := loss * 100
+	ratio := max(1, burst*(1-loss)) // BurstR: the mean length against that of random losses, 1/(1-loss)
+	r := r0 - delayImpairment(oneWay) - (ie + (95-ie)*percent/(percent/ratio+bpl))
+	switch {
+	case r <= 0:
+		return 1
+	case r >= 100:
+		return 4.5
+	}
+	return round(max(1, 1+0.035*r+r*(r-60)*(100-r)*7e-6))
+}
+
+// delayImpairment is Idd (G.107, section 7.4): below 100 ms delay is not heard.
+func delayImpairment(oneWay time.Duration) float64 {
+	ms := oneWay.Seconds() * 1000
+	if ms <= 100 {
+		return 0
+	}
+	x := math.Log2(ms / 100)
+	return 25 * (math.Pow(1+math.Pow(x, 6), 1.0/6) - 3*math.Pow(1+math.Pow(x/3, 6), 1.0/6) + 2)
 }

@@ -1,5 +1,13 @@
 package media
 
+import (
+	"math"
+	"sync"
+	"time"
+
+	"hotline"
+)
+
 // Role of a stream in a [Room]: who hears whom.
 type Role uint8
 
@@ -10,22 +18,289 @@ const (
 	Coach                // hears talkers, is heard by the coached only
 	Listener             // hears talkers, is heard by nobody
 	Held                 // hears nobody (but its own music), is heard by nobody
+	roles
 )
 
-// Room lets streams hear each other. Hold, listen, whisper, barge, conference and transfer are changes of roles.
-type Room struct{}
+// matrix says who hears whom: matrix[listener][speaker].
+var matrix = [roles][roles]bool{
+	Talker:   {Talker: true, Coached: true},
+	Coached:  {Talker: true, Coached: true, Coach: true},
+	Coach:    {Talker: true, Coached: true},
+	Listener: {Talker: true, Coached: true},
+}
+
+func (r Role) talks() bool { return r == Talker || r == Coached }
+
+// Room lets streams hear each other. Hold, listen, whisper, barge, conference and transfer are changes of roles. Digits do not
+// travel through a room: whoever wants them passed on uses [Stream.SendDigits].
+type Room struct {
+	engine *Engine
+	shard  *shard
+
+	mu      sync.Mutex
+	members []*member
+	ticking bool
+
+	ticked []*Stream // of the clock's goroutine: whose taps and listeners are to be served
+}
+
+type member struct {
+	stream *Stream
+	role   Role
+	frame  [frameSamples]int16
+	heard  bool
+	hears  [frameSamples]int16
+	mix    mix
+}
+
+// Place is a stream and the role it has in a room.
+type Place struct {
+	Stream *Stream
+	Role   Role
+}
+
+var (
+	errNotInRoom = hotline.Errorf(hotline.NotFound, "media.not_in_room", "the stream is not in the room")
+	errRole      = hotline.Errorf(hotline.Invalid, "media.bad_role", "there is no such role")
+)
 
 // NewRoom makes an empty room.
-func NewRoom(e *Engine) *Room { return &Room{} }
+func NewRoom(e *Engine) *Room { return &Room{engine: e, shard: e.idlest()} }
 
 // Join puts a stream into the room; a stream is in one room at most and leaves the one it was in.
-func (r *Room) Join(s *Stream, role Role) error { return nil }
+func (r *Room) Join(s *Stream, role Role) error {
+	if role >= roles {
+		return errRole
+	}
+	for {
+		s.mu.Lock()
+		old := s.room
+		s.mu.Unlock()
+		if old == nil || old == r {
+			break
+		}
+		old.Leave(s)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.find(s); m != nil {
+		m.role = role
+		r.rewire()
+		return nil
+	}
+	s.mu.Lock()
+	if s.closed || s.room != nil {
+		closed := s.closed
+		s.mu.Unlock()
+		if closed {
+			return errStreamClosed
+		}
+		return hotline.Errorf(hotline.Conflict, "media.in_another_room", "the stream was put into another room meanwhile")
+	}
+	s.room = r
+	s.mu.Unlock()
+	r.members = append(r.members, &member{stream: s, role: role})
+	r.rewire()
+	if !r.ticking {
+		r.ticking = true
+		r.shard.join(r)
+	}
+	return nil
+}
 
 // SetRole changes the role of a stream that is in the room.
-func (r *Room) SetRole(s *Stream, role Role) error { return nil }
+func (r *Room) SetRole(s *Stream, role Role) error { return r.SetRoles(Place{s, role}) }
+
+// SetRoles changes several roles at once: nobody hears a state in between.
+func (r *Room) SetRoles(places ...Place) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range places {
+		if p.Role >= roles {
+			return errRole
+		}
+		if r.find(p.Stream) == nil {
+			return errNotInRoom
+		}
+	}
+	for _, p := range places {
+		r.find(p.Stream).role = p.Role
+	}
+	r.rewire()
+	return nil
+}
 
 // Leave takes a stream out of the room. It is no error if it is not in it.
-func (r *Room) Leave(s *Stream) {}
+func (r *Room) Leave(s *Stream) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, m := range r.members {
+		if m.stream == s {
+			r.members = append(r.members[:i:i], r.members[i+1:]...)
+			r.release(m)
+			r.rewire()
+			return
+		}
+	}
+}
 
 // Close takes out all streams.
-func (r *Room) Close() {}
+func (r *Room) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	members := r.members
+	r.members = nil
+	for _, m := range members {
+		r.release(m)
+	}
+}
+
+func (r *Room) release(m *member) {
+	m.stream.mu.Lock()
+	m.stream.room, m.stream.in.relay = nil, nil
+	m.stream.mu.Unlock()
+}
+
+func (r *Room) find(s *Stream) *member {
+	for _, m := range r.members {
+		if m.stream == s {
+			return m
+		}
+	}
+	return nil
+}
+
+// rewire decides who relays to whom; r.mu is held. It is decided again each tick, as codecs may change under way.
+func (r *Room) rewire() (relaying bool) {
+	a, b := r.pair()
+	for _, m := range r.members {
+		var to *Stream
+		switch {
+		case a == nil:
+		case m == a:
+			to = b.stream
+		case m == b:
+			to = a.stream
+		}
+		m.stream.mu.Lock()
+		m.stream.in.relay = to
+		m.stream.mu.Unlock()
+	}
+	return a != nil
+}
+
+// pair returns the two members whose packets can be relayed: two talk, nobody else listens, and they speak the same codec in
+// packets of the same length.
+func (r *Room) pair() (a, b *member) {
+	for _, m := range r.members {
+		switch {
+		case m.role == Held:
+		case !m.role.talks() || b != nil:
+			return nil, nil
+		case a == nil:
+			a = m
+		default:
+			b = m
+		}
+	}
+	if b == nil {
+		return nil, nil
+	}
+	x, okX := a.stream.negotiated()
+	y, okY := b.stream.negotiated()
+	if !okX || !okY || x.Codec != y.Codec || x.Ptime != y.Ptime || x.Direction != SendRecv || y.Direction != SendRecv {
+		return nil, nil
+	}
+	return a, b
+}
+
+func (s *Stream) negotiated() (Setup, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.setup, s.configured && !s.closed
+}
+
+// tick is 20 ms of everybody in the room: all are heard first, then all hear.
+func (r *Room) tick(now time.Time) bool {
+	r.mu.Lock()
+	if len(r.members) == 0 {
+		r.ticking = false
+		r.mu.Unlock()
+		return false
+	}
+	relaying := r.rewire()
+	wanted := !relaying || r.tapped()
+	r.ticked = r.ticked[:0]
+	for _, m := range r.members {
+		m.pull(now, wanted)
+	}
+	for _, m := range r.members {
+		m.push(now, r.mixFor(m, relaying))
+		r.ticked = append(r.ticked, m.stream)
+	}
+	r.mu.Unlock()
+	for i, s := range r.ticked { // with the room unlocked: a listener may change it
+		s.mu.Lock()
+		s.finishTick()
+		r.ticked[i] = nil
+	}
+	return true
+}
+
+// tapped tells whether somebody taps a member.
+func (r *Room) tapped() bool {
+	for _, m := range r.members {
+		m.stream.mu.Lock()
+		n := len(m.stream.taps)
+		m.stream.mu.Unlock()
+		if n > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *member) pull(now time.Time, wanted bool) {
+	s := m.stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.heard = false
+	if !s.closed {
+		s.pull(now, wanted && m.role != Held && m.role != Listener)
+		m.frame, m.heard = s.in.frame, s.in.heard
+	}
+}
+
+func (m *member) push(now time.Time, mixed *mix) {
+	s := m.stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.push(now, mixed)
+	}
+}
+
+// mixFor returns what m hears: nil when there is nobody to be heard, so that music may play.
+func (r *Room) mixFor(m *member, relaying bool) *mix {
+	var sum [frameSamples]int32
+	others := false
+	for _, other := range r.members {
+		if other == m || !matrix[m.role][other.role] {
+			continue
+		}
+		others = true
+		if other.heard {
+			for i, v := range other.frame {
+				sum[i] += int32(v)
+			}
+		}
+	}
+	if !others {
+		return nil
+	}
+	for i, v := range sum {
+		m.hears[i] = int16(min(math.MaxInt16, max(math.MinInt16, v)))
+	}
+	m.mix = mix{pcm: &m.hears, relayed: relaying && m.role.talks()}
+	return &m.mix
+}

@@ -1,0 +1,176 @@
+package media
+
+import (
+	"net/netip"
+	"time"
+)
+
+// inbound is the way from the peer.
+type inbound struct {
+	source   source
+	stats    reception
+	keypad   keypad
+	detector *detector     // nil: no digits in the audio
+	jitter   *jitterBuffer // made when somebody wants samples
+	relay    *Stream       // packets go straight there, undecoded; set by a room
+
+	frame   [frameSamples]int16 // of this tick
+	heard   bool                // frame holds audio of the peer
+	heardAt time.Time           // when the last packet came, or could have begun to come
+	lost    bool                // MediaLost was reported
+
+	allowance     float64 // digits that may be reported now
+	swallowed     byte    // a digit that was not
+	digitsDropped uint64
+	strangers     uint64
+	invalid       uint64
+}
+
+const (
+	maxPayload = 1200 // samples: 150 ms
+	cnPayload  = 13   // comfort noise (RFC 3389)
+)
+
+// receive takes a packet that came in on the RTP port.
+func (s *Stream) receive(b []byte, from netip.AddrPort) {
+	var p packet
+	s.mu.Lock()
+	if s.closed || !s.configured {
+		s.mu.Unlock()
+		return
+	}
+	if isRTCP(b) && s.setup.RTCPMux {
+		s.takeRTCP(b, from)
+		s.deliver()
+		return
+	}
+	relay := s.take(b, from, &p)
+	codec := s.setup.Codec
+	s.deliver()
+	if relay != nil {
+		relay.forward(&p, codec)
+	}
+}
+
+// take judges a packet, counts it and puts it where it belongs. It returns the stream that it is to be relayed to, if any.
+func (s *Stream) take(b []byte, from netip.AddrPort, p *packet) (relay *Stream) {
+	if !s.in.source.possible(from) {
+		s.in.strangers++
+		return nil
+	}
+	if !p.parse(b) {
+		s.in.invalid++
+		return nil
+	}
+	if s.cipher != nil {
+		if b = s.cipher.open(b); b == nil || !p.parse(b) {
+			s.in.invalid++
+			return nil
+		}
+	}
+	audio, dtmf := p.payloadType == s.setup.PayloadType, s.setup.DTMFPayloadType != 0 && p.payloadType == s.setup.DTMFPayloadType
+	if !audio && !dtmf && p.payloadType != cnPayload {
+		s.in.invalid++
+		return nil
+	}
+	if !s.in.source.accept(from, p) {
+		s.in.strangers++
+		return nil
+	}
+	now := s.engine.now()
+	if !s.in.stats.update(p, now) {
+		return nil
+	}
+	s.alive(now)
+	switch {
+	case !s.setup.Direction.receives():
+	case dtmf:
+		var e event
+		if e.parse(p.payload) {
+			s.in.keypad.packet(p, e, s.press, s.release)
+		}
+	case audio && len(p.payload) > 0 && len(p.payload) <= maxPayload:
+		s.in.stats.measure(p.ts, now.Sub(s.engine.epoch))
+		if s.in.jitter != nil {
+			var pcm [maxPayload]int16
+			n := s.setup.Codec.Decode(pcm[:], p.payload)
+			s.in.jitter.put(p.ts, pcm[:n])
+		}
+		return s.in.relay
+	}
+	return nil
+}
+
+func (s *Stream) alive(now time.Time) {
+	s.in.heardAt = now
+	if s.in.lost {
+		s.in.lost = false
+		s.emit(StreamEvent{Kind: MediaBack, At: now})
+	}
+}
+
+// pull does the receiving side's part of a tick: afterwards in.frame holds what the peer said. Samples are made only when they are
+// needed: by a tap, the detection of digits, or (wanted) a room.
+func (s *Stream) pull(now time.Time, wanted bool) {
+	s.in.keypad.tick(s.release)
+	s.in.allowance = min(digitBurst, s.in.allowance+digitsPerTick)
+	if s.configured && s.setup.Direction.receives() {
+		if !s.in.lost && now.Sub(s.in.heardAt) > s.engine.cfg.SilenceAfter {
+			s.in.lost = true
+			s.emit(StreamEvent{Kind: MediaLost, At: now})
+		}
+	} else {
+		s.in.heardAt = now
+	}
+	if wanted || len(s.taps) > 0 || s.in.detector != nil {
+		if s.in.jitter == nil {
+			s.in.jitter = &jitterBuffer{}
+		}
+		s.in.heard = s.in.jitter.get(&s.in.frame, s.in.keypad.down == 0)
+	} else if s.in.jitter != nil {
+		s.control.late += s.in.jitter.late
+		s.control.concealed += s.in.jitter.concealed
+		s.in.jitter, s.in.heard = nil, false
+		clear(s.in.frame[:])
+	}
+	if s.in.detector != nil {
+		s.in.detector.frame(s.in.frame[:], s.press, s.release)
+	}
+}
+
+// press reports a key that went down, at once, and stops what is to be stopped by it: barge-in happens here, so that the next
+// frame is silent already.
+func (s *Stream) press(digit byte) {
+	if s.in.allowance < 1 {
+		s.in.swallowed = digit
+		s.in.digitsDropped++
+		return
+	}
+	s.in.allowance--
+	s.in.swallowed = 0
+	if s.play != nil && s.play.options.StopOnDigit {
+		s.endPlay(PlayDigit)
+		s.out.pending = 0
+	}
+	s.emit(StreamEvent{Kind: DigitDown, Digit: digit, At: s.engine.now()})
+}
+
+func (s *Stream) release(digit byte, held time.Duration) {
+	if s.in.swallowed == digit {
+		s.in.swallowed = 0
+		return
+	}
+	s.emit(StreamEvent{Kind: DigitUp, Digit: digit, Duration: held, At: s.engine.now()})
+}
+
+// InjectDigit reports a digit that came by signalling (SIP INFO) as if it had come by RTP.
+func (s *Stream) InjectDigit(digit byte, d time.Duration) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.press(digit)
+	s.release(digit, d)
+	s.deliver()
+}
