@@ -221,18 +221,26 @@ func (c *Call) Collect(ctx context.Context, o Collect) (Collected, error) {
 	}
 }
 
-// prompt plays the prompts of a collection until they end or a digit comes.
+// prompt plays the prompts of a collection.
 func (c *Call) prompt(ctx context.Context, o Collect) error {
-	c.listen()
-	if len(o.Prompts) == 0 || len(c.digits) > 0 && !o.NoBargeIn {
-		return nil
-	}
 	if o.NoBargeIn {
 		return c.Play(ctx, o.Prompts...)
 	}
+	return c.Say(ctx, o.Prompts...)
+}
+
+// Say plays prompts until they end or a digit is pressed, which stays for the next [Call.Collect]. When digits were typed ahead,
+// nothing is played.
+func (c *Call) Say(ctx context.Context, prompts ...*media.Prompt) error {
+	if err := c.alive(ctx); err != nil {
+		return err
+	}
+	if c.listen(); len(prompts) == 0 || len(c.digits) > 0 {
+		return nil
+	}
 	c.quiet.stop()
 	defer c.quiet.start()
-	p := c.sound.play(o.Prompts, media.PlayOptions{StopOnDigit: true})
+	p := c.sound.play(prompts, media.PlayOptions{StopOnDigit: true})
 	defer p.Stop()
 	for {
 		if _, err := c.wait(ctx, p.Done(), nil); err != nil {

@@ -1,0 +1,464 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"hotline"
+	"hotline/postgres/pgtest"
+)
+
+// runJournal opens a journal and runs it until the returned function is called.
+func runJournal(t *testing.T, cfg JournalConfig, register func(*Journal)) (*Journal, func()) {
+	t.Helper()
+	j := openJournal(t, cfg)
+	if register != nil {
+		register(j)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- j.Run(ctx) }()
+	stop := sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return j, stop
+}
+
+func openJournal(t *testing.T, cfg JournalConfig) *Journal {
+	t.Helper()
+	if cfg.Log == nil {
+		cfg.Log = quietLog(t)
+	}
+	j, err := OpenJournal(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func flushed(t *testing.T, j *Journal) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := j.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fileCall files the facts of one short call.
+func fileCall(t testing.TB, j Filer, i Info, end bool) {
+	t.Helper()
+	now := time.Now()
+	facts := []struct {
+		kind    FactKind
+		payload any
+	}{
+		{FactCallStarted, CallStarted{Info: i, Node: "n1"}},
+		{FactCallAnswered, CallAnswered{LegID: i.LegID}},
+		{FactSegment, Segment{ID: newID(), Kind: SegmentRing, StartedAt: i.ReceivedAt, EndedAt: now, DurationMS: 12, Reason: reasonAnswered}},
+		{FactCallPhase, CallPhase{Phase: PhaseMenu}},
+		{FactCallNoted, CallNoted{Language: "en", FlowVersion: 3}},
+		{FactCallStep, CallStep{Node: "menu", Kind: "menu", Digits: "1"}},
+		{FactCallStep, CallStep{Node: "wait", Kind: "queue"}},
+		{FactCallPhase, CallPhase{Phase: PhaseQueued, Queue: "sales"}},
+		{FactSegment, Segment{ID: newID(), Kind: SegmentMenu, StartedAt: now, EndedAt: now.Add(time.Second), DurationMS: 1000, Reason: reasonMoved}},
+	}
+	if end {
+		ended := now.Add(3 * time.Second)
+		facts = append(facts, []struct {
+			kind    FactKind
+			payload any
+		}{
+			{FactSegment, Segment{ID: newID(), Kind: SegmentQueue, Queue: "sales", StartedAt: now.Add(time.Second), EndedAt: ended, DurationMS: 2000, Reason: "abandoned"}},
+			{FactLegEnded, LegEnded{LegID: i.LegID, Codec: "PCMA", EndedAt: ended, Cause: CausePeerHangup, Quality: []byte(`{"mos":4.2}`)}},
+			{FactCallEnded, CallEnded{Result: ResultAbandoned, Cause: CausePeerHangup, Queue: "sales", Phase: PhaseQueued, Answered: true, At: ended}},
+		}...)
+	}
+	for _, f := range facts {
+		if err := j.File(i.CallID, f.kind, f.payload); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestACallBecomesItsRows(t *testing.T) {
+	pool := pgtest.New(t)
+	j, _ := runJournal(t, JournalConfig{Dir: t.TempDir(), Pool: pool}, nil)
+	i := testInfo()
+	fileCall(t, j, i, true)
+	flushed(t, j)
+	d, err := Get(t.Context(), pool, i.CallID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Result != ResultAbandoned || d.Phase != PhaseEnded || d.Queue != "sales" || d.Language != "en" || *d.FlowVersion != 3 || d.AnsweredAt == nil || d.Cause != CausePeerHangup {
+		t.Errorf("call: %+v", d)
+	}
+	if d.DurationMS == nil || *d.DurationMS < 3000 {
+		t.Errorf("duration: %v", d.DurationMS)
+	}
+	if len(d.Path) != 2 || d.Path[0].Digits != "1" || d.Path[1].Node != "wait" || d.Path[0].At.IsZero() {
+		t.Errorf("path: %+v", d.Path)
+	}
+	if len(d.Segments) != 3 || d.Segments[2].Reason != "abandoned" || d.Segments[2].DurationMS != 2000 {
+		t.Errorf("segments: %+v", d.Segments)
+	}
+	if len(d.Legs) != 1 || d.Legs[0].Codec != "PCMA" || d.Legs[0].Party.Number != i.Caller.Number || d.Legs[0].EndedAt == nil || d.Legs[0].AnsweredAt == nil {
+		t.Errorf("legs: %+v", d.Legs)
+	}
+}
+
+func TestListPagesByKey(t *testing.T) {
+	pool := pgtest.New(t)
+	j, _ := runJournal(t, JournalConfig{Dir: t.TempDir(), Pool: pool}, nil)
+	at := time.Now().Truncate(time.Second)
+	want := map[string]bool{}
+	for n := range 7 {
+		i := testInfo()
+		i.ReceivedAt = at.Add(-time.Duration(n/3) * time.Second) // three at a time begin together
+		fileCall(t, j, i, n%2 == 0)
+		want[i.CallID] = true
+	}
+	flushed(t, j)
+	var last Row
+	f := Filter{Limit: 2}
+	for page := 0; ; page++ {
+		rows, next, err := List(t.Context(), pool, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			if !want[r.ID] {
+				t.Errorf("call %s came twice, or is a stranger", r.ID)
+			}
+			delete(want, r.ID)
+			if last.ID != "" && r.StartedAt.After(last.StartedAt) {
+				t.Errorf("%v stands after %v", r.StartedAt, last.StartedAt)
+			}
+			last = r
+		}
+		if next == "" {
+			break
+		}
+		f.Cursor = next
+		if page > 10 {
+			t.Fatal("the pages do not end")
+		}
+	}
+	if len(want) != 0 {
+		t.Errorf("left out: %v", want)
+	}
+	for name, f := range map[string]Filter{"open": {Open: true}, "result": {Result: ResultAbandoned}, "caller": {Caller: "+8613800138000", Queue: "sales", From: at.Add(-time.Hour), To: at.Add(time.Hour)}} {
+		rows, _, err := List(t.Context(), pool, f)
+		if wantN := map[string]int{"open": 3, "result": 4, "caller": 7}[name]; err != nil || len(rows) != wantN {
+			t.Errorf("%s: %d rows, want %d, %v", name, len(rows), wantN, err)
+		}
+	}
+	for _, bad := range []string{"x", "!!", "MjAyNg", "2026 ' or 1=1"} {
+		if _, _, err := List(t.Context(), pool, Filter{Cursor: bad}); hotline.KindOf(err) != hotline.Invalid {
+			t.Errorf("cursor %q: %v", bad, err)
+		}
+	}
+	for _, bad := range []string{"", "x", hotline.NewID(), "'; drop table call"} {
+		if _, err := Get(t.Context(), pool, bad); hotline.KindOf(err) != hotline.NotFound {
+			t.Errorf("Get(%q): %v", bad, err)
+		}
+	}
+}
+
+// The facts of a call are applied in order, whatever the other calls do, and each once, also when the process dies again and again.
+func TestOrderAndOnceOverRestarts(t *testing.T) {
+	pool := pgtest.New(t)
+	dir := t.TempDir()
+	var mu sync.Mutex
+	seen := map[string][]int{}
+	register := func(j *Journal) {
+		on(j, "test.count", func(ctx context.Context, tx pgx.Tx, f Fact, n int) error {
+			// The table's primary key would catch a fact that is applied twice.
+			_, err := tx.Exec(ctx, `insert into fact_quarantine (id, call_id, kind, at, data, error, seen_at) values ($1, $2, 'n', now(), '{}', '', now())`, fmt.Sprint(f.CallID, "/", n), f.CallID)
+			mu.Lock()
+			seen[f.CallID] = append(seen[f.CallID], n)
+			mu.Unlock()
+			return err
+		})
+	}
+	const calls, facts = 40, 50
+	for round := range 5 {
+		j := openJournal(t, JournalConfig{Dir: dir, Pool: pool, segmentBytes: 20_000, memoryBytes: 30_000})
+		register(j)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- j.Run(ctx) }()
+		for n := range facts {
+			for c := range calls {
+				if err := j.File(fmt.Sprint("call-", c), "test.count", round*facts+n); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		cancel() // without a flush: most of it is left for the next round
+		<-done
+		j.Close()
+	}
+	mu.Lock()
+	for c := range seen {
+		seen[c] = nil // a transaction that was cut may have run its appliers
+	}
+	mu.Unlock()
+	j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool, segmentBytes: 20_000, memoryBytes: 30_000}, register)
+	flushed(t, j)
+	if j.memory != 0 {
+		t.Errorf("%d bytes are taken to be held", j.memory)
+	}
+	stop()
+	var rows int
+	if err := pool.QueryRow(t.Context(), `select count(*) from fact_quarantine where kind = 'n'`).Scan(&rows); err != nil || rows != 5*calls*facts {
+		t.Errorf("%d facts were applied, want %d, %v", rows, 5*calls*facts, err)
+	}
+	for c, ns := range seen {
+		for i := 1; i < len(ns); i++ {
+			if ns[i] <= ns[i-1] {
+				t.Fatalf("%s: %d after %d", c, ns[i], ns[i-1])
+			}
+		}
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "*.facts")); len(files) > 2 {
+		t.Errorf("%d segments are left: %v", len(files), files)
+	}
+}
+
+func TestPoisonIsQuarantinedAndTheRestMovesOn(t *testing.T) {
+	pool := pgtest.New(t)
+	j, _ := runJournal(t, JournalConfig{Dir: t.TempDir(), Pool: pool, Tries: 3}, func(j *Journal) {
+		j.On(FactCallStep, func(ctx context.Context, tx pgx.Tx, f Fact) error {
+			var s CallStep
+			if err := f.Decode(&s); err != nil {
+				return err
+			}
+			switch s.Node {
+			case "error":
+				return errors.New("no such thing")
+			case "sql":
+				_, err := tx.Exec(ctx, `select 1/0`)
+				return err
+			case "panic":
+				panic("oops")
+			}
+			return nil
+		})
+	})
+	ids := []string{}
+	for _, poison := range []string{"error", "sql", "panic", "none"} {
+		i := testInfo()
+		ids = append(ids, i.CallID)
+		if err := j.File(i.CallID, FactCallStarted, CallStarted{Info: i, Node: "n"}); err != nil {
+			t.Fatal(err)
+		}
+		j.File(i.CallID, FactCallStep, CallStep{Node: poison})
+		j.File(i.CallID, FactCallStep, CallStep{Node: "after"})
+		j.File(i.CallID, FactCallEnded, CallEnded{Result: ResultCompleted, At: time.Now()})
+	}
+	flushed(t, j)
+	for _, id := range ids {
+		d, err := Get(t.Context(), pool, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Result != ResultCompleted || d.Path[len(d.Path)-1].Node != "after" {
+			t.Errorf("call %s: %+v", id, d)
+		}
+	}
+	var n int
+	var why string
+	if err := pool.QueryRow(t.Context(), `select count(*), string_agg(error, ' | ') from fact_quarantine`).Scan(&n, &why); err != nil || n != 3 {
+		t.Errorf("%d in quarantine, %v", n, err)
+	}
+	for _, part := range []string{"no such thing", "division by zero", "panic: oops"} {
+		if !strings.Contains(why, part) {
+			t.Errorf("the reasons lack %q: %s", part, why)
+		}
+	}
+	if s := j.Stats(); s.Quarantined != 3 || j.Degraded() {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestKill9 runs this test binary as a process that files facts until it is killed.
+func TestKill9(t *testing.T) {
+	if dir := os.Getenv("HOTLINE_TEST_JOURNAL"); dir != "" {
+		fileForEver(dir)
+		return
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKill9$")
+	cmd.Env = append(os.Environ(), "HOTLINE_TEST_JOURNAL="+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// Read what it says it has filed, and kill it in the middle of it.
+	var said strings.Builder
+	buf := make([]byte, 4096)
+	for said.Len() < 100_000 {
+		n, err := out.Read(buf)
+		said.Write(buf[:n])
+		if err != nil {
+			t.Fatalf("it ended by itself: %v\n%s", err, said.String())
+		}
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	lines := strings.Split(said.String(), "\n")
+	last, err := strconv.Atoi(lines[len(lines)-2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	got := 0
+	j, _ := runJournal(t, JournalConfig{Dir: dir, Pool: pgtest.New(t)}, func(j *Journal) {
+		on(j, "test.count", func(_ context.Context, _ pgx.Tx, _ Fact, n int) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if n != got {
+				return fmt.Errorf("%d came, %d was expected", n, got)
+			}
+			got++
+			return nil
+		})
+	})
+	flushed(t, j)
+	if got <= last {
+		t.Errorf("%d facts survived; the process had filed %d", got, last+1)
+	}
+	if j.Stats().Quarantined != 0 {
+		t.Error("they came out of order")
+	}
+}
+
+func fileForEver(dir string) {
+	j, err := OpenJournal(JournalConfig{Dir: dir})
+	for n := 0; err == nil; n++ {
+		if err = j.File("one", "test.count", n); err == nil {
+			fmt.Println(n)
+		}
+	}
+	fmt.Println(err)
+	os.Exit(1)
+}
+
+func TestTornAndDamagedTails(t *testing.T) {
+	pool := pgtest.New(t)
+	for name, spoil := range map[string]func([]byte) []byte{
+		"cut in a payload":    func(b []byte) []byte { return b[:len(b)-5] },
+		"cut in a header":     func(b []byte) []byte { return append(b, 1, 2, 3) },
+		"zeros after a crash": func(b []byte) []byte { return append(b, make([]byte, 4096)...) },
+		"a flipped bit":       func(b []byte) []byte { b[len(b)-3] ^= 4; return b },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			j := openJournal(t, JournalConfig{Dir: dir, Pool: pool})
+			for n := range 10 {
+				j.File("one", "test.count", n)
+			}
+			j.Close()
+			files, _ := filepath.Glob(filepath.Join(dir, "*.facts"))
+			data, err := os.ReadFile(files[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(files[0], spoil(data), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // what is written behind a torn tail is found again too
+				j = openJournal(t, JournalConfig{Dir: dir, Pool: pool})
+				j.File("one", "test.count", 0)
+				j.Close()
+			}
+			j = openJournal(t, JournalConfig{Dir: dir, Pool: pool})
+			defer j.Close()
+			if d := j.Depth(); d < 11 {
+				t.Errorf("%d facts are left", d)
+			}
+		})
+	}
+}
+
+func TestTwoProcessesCannotShareAJournal(t *testing.T) {
+	dir := t.TempDir()
+	j := openJournal(t, JournalConfig{Dir: dir})
+	if _, err := OpenJournal(JournalConfig{Dir: dir}); hotline.KindOf(err) != hotline.Conflict {
+		t.Errorf("%v", err)
+	}
+	j.Close()
+	j = openJournal(t, JournalConfig{Dir: dir})
+	j.Close()
+}
+
+func TestReconcileClosesWhatAKilledNodeLeft(t *testing.T) {
+	pool := pgtest.New(t)
+	dir := t.TempDir()
+	j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool}, nil)
+	open, closed, foreign := testInfo(), testInfo(), testInfo()
+	fileCall(t, j, open, false)
+	fileCall(t, j, closed, true)
+	j.File(foreign.CallID, FactCallStarted, CallStarted{Info: foreign, Node: "n2"})
+	stop()
+	seen := time.Now().Add(10 * time.Second).Truncate(time.Second)
+	if err := os.Chtimes(filepath.Join(dir, "alive"), seen, seen); err != nil {
+		t.Fatal(err)
+	}
+	j, _ = runJournal(t, JournalConfig{Dir: dir, Pool: pool}, nil)
+	live := testInfo() // began after the restart
+	j.File(live.CallID, FactCallStarted, CallStarted{Info: live, Node: "n1"})
+	for range 2 {
+		if err := Reconcile(t.Context(), j, pool, "n1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := get(t, pool, open.CallID)
+	if d.Result != ResultCutBySystem || d.EndedAt == nil || !d.EndedAt.Equal(seen) || d.Legs[0].EndedAt == nil {
+		t.Errorf("the call that was open: %+v", d)
+	}
+	if s := d.Segments; len(s) != 3 || s[2].Kind != SegmentQueue || s[2].Reason != "cut" || s[2].Queue != "sales" || !s[2].EndedAt.Equal(seen) || s[2].DurationMS <= 0 {
+		t.Errorf("its segments: %+v", s)
+	}
+	if d := get(t, pool, closed.CallID); d.Result != ResultAbandoned || len(d.Segments) != 3 {
+		t.Errorf("the call that was closed: %+v", d)
+	}
+	for _, id := range []string{foreign.CallID, live.CallID} {
+		if d := get(t, pool, id); d.EndedAt != nil {
+			t.Errorf("a call that goes on was closed: %+v", d)
+		}
+	}
+}
+
+func get(t *testing.T, pool *pgxpool.Pool, id string) Detail {
+	t.Helper()
+	d, err := Get(t.Context(), pool, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
