@@ -19,8 +19,9 @@ import (
 
 // Rules say what flows may reach outside. They come from the configuration of the process: who edits flows cannot widen them.
 type Rules struct {
-	OutboundAllow []string // numbers that may be dialled: "+8610123456", or a prefix as "+8610*"
-	LookupAllow   []string // hosts that may be asked by look-ups: "crm.example.com", "10.0.0.5:8080"
+	OutboundAllow  []string // numbers that may be dialled: "+8610123456", or a prefix as "+8610*"
+	OutboundPerDay int      // calls a day to one number of the list, in UTC; 0 means 500
+	LookupAllow    []string // hosts that may be asked by look-ups: "crm.example.com", "10.0.0.5:8080"
 }
 
 // Store keeps flows, prompts and opening hours in PostgreSQL. It checks before it writes.

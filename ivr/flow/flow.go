@@ -189,9 +189,15 @@ type Pair struct {
 	Line        int
 }
 
-// TicketStatus tells the caller how the newest open ticket stands, after a check.
+// What a caller must know to hear of a ticket.
+const (
+	CheckTicket         = "ticket"           // its number, calling from the number on it
+	CheckTicketAndPhone = "ticket_and_phone" // its number and the last four digits of the number on it
+)
+
+// TicketStatus tells the caller how an open ticket stands, after a check.
 type TicketStatus struct {
-	Check string // "ticket": the ticket's number is typed; "phone": the last four digits of the number on the ticket
+	Check string
 	Tries int
 	Next  Target // after it was told
 	None  Target // no ticket, or the check failed

@@ -1,0 +1,266 @@
+package ivr
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"hotline/acd"
+	"hotline/call"
+	"hotline/ivr/flow"
+	"hotline/media"
+	"hotline/tickets"
+)
+
+const (
+	defaultMaxWait = 15 * time.Minute
+	keyAfterPrompt = 300 * time.Millisecond // a key may come right behind an announcement
+)
+
+// wait is a caller in a queue.
+type wait struct {
+	*run
+	spec     *flow.Queue
+	settings acd.Settings
+	place    *acd.Place
+	deadline time.Time
+	entered  time.Time
+}
+
+// queue lets the caller wait: music, announcements if they have improved, keys, the maximum.
+func (r *run) queue(ctx context.Context, s *flow.Queue) (passed, error) {
+	w := &wait{run: r, spec: s, settings: r.settings(s.Queue.Value), entered: time.Now()}
+	place, err := r.x.cfg.Line.Join(ctx, acd.Waiter{CallID: r.call.ID, Caller: r.call.Info.Caller.Number, Queue: s.Queue.Value})
+	if err != nil { // full
+		if ctx.Err() != nil {
+			return passed{}, context.Cause(ctx)
+		}
+		r.call.Log.Warn("a caller could not join a queue", "queue", s.Queue.Value, "error", err)
+		return passed{next: s.Timeout.Node}, r.call.Play(ctx, r.phrases("max-wait")...)
+	}
+	w.place = place
+	if err := r.call.Enter(ctx, call.PhaseQueued, s.Queue.Value); err != nil {
+		w.leave(err)
+		return passed{}, err
+	}
+	if r.flow.Record == flow.RecordQueue {
+		r.startTape(ctx)
+	}
+	out, why, err := w.stay(ctx)
+	if err != nil {
+		w.leave(err)
+		return out, err
+	}
+	w.left(why)
+	if out.next != "" {
+		err = r.call.Enter(ctx, call.PhaseMenu, "")
+	}
+	return out, err
+}
+
+func (r *run) settings(queue string) acd.Settings {
+	if r.x.cfg.Queues == nil {
+		return acd.Settings{}
+	}
+	q, _ := r.x.cfg.Queues.Lookup(queue)
+	return q.Settings
+}
+
+// leave gives the place up because the call ended.
+func (w *wait) leave(err error) {
+	why := acd.LeftAbandoned
+	if !errors.Is(err, call.ErrHangup) {
+		why = acd.LeftCut // by a fault: the place is kept for a while
+	}
+	w.left(why)
+}
+
+func (w *wait) left(why acd.Reason) { w.call.Leaving(string(w.place.Leave(why))) }
+
+// stay returns where the caller goes from the queue, and why the place is left.
+func (w *wait) stay(ctx context.Context) (passed, acd.Reason, error) {
+	stop := w.call.Music(w.music(w.spec.Music, w.settings.Music))
+	defer stop()
+	limit := cmp.Or(w.spec.MaxWait, time.Duration(w.settings.MaxWaitS)*time.Second, defaultMaxWait)
+	w.deadline = w.entered.Add(limit)
+	sounds := w.or(w.spec.Say, "queue-enter")
+	if w.place.Resumed() {
+		sounds = slices.Concat(sounds, w.phrases("place-kept"))
+	}
+	sounds = slices.Concat(sounds, w.announcement(), w.offer())
+	offered := w.spec.Callback != 0
+	for {
+		key, err := w.listen(ctx, sounds)
+		switch {
+		case err != nil:
+			return passed{}, "", err
+		case key != 0:
+			out, why, err := w.pressed(ctx, key)
+			if err != nil || why != "" {
+				return out, why, err
+			}
+		case !time.Now().Before(w.deadline):
+			return passed{next: w.spec.Timeout.Node}, w.reasonFor(w.spec.Timeout.Node, acd.LeftTimeout), w.call.Play(ctx, w.phrases("max-wait")...)
+		}
+		sounds = w.announcement()
+		if len(sounds) == 0 && offered {
+			sounds = w.phrases("still-waiting") // nothing has improved: say that they are not forgotten, and what they can do
+			sounds = slices.Concat(sounds, w.offer())
+		}
+	}
+}
+
+// listen plays sounds over the music and waits for a key until the next announcement is due.
+func (w *wait) listen(ctx context.Context, sounds []*media.Prompt) (byte, error) {
+	due := time.Now().Add(w.spec.Announce)
+	if due.After(w.deadline) {
+		due = w.deadline
+	}
+	if len(sounds) > 0 {
+		got, err := w.call.Collect(ctx, call.Collect{Prompts: sounds, Max: 1, First: keyAfterPrompt})
+		if err != nil || got.Digits != "" {
+			return firstByte(got.Digits), err
+		}
+	}
+	got, err := w.call.Await(ctx, call.AwaitOptions{Keys: "0123456789*#", Timeout: max(time.Until(due), time.Millisecond)})
+	return got.Digit, err
+}
+
+func firstByte(s string) byte {
+	if s == "" {
+		return 0
+	}
+	return s[0]
+}
+
+// announcement tells position and expected wait if they have improved since they were told.
+func (w *wait) announcement() []*media.Prompt {
+	a, ok := w.place.Announce()
+	if !ok {
+		return nil
+	}
+	v := w.voice()
+	var out []*media.Prompt
+	if a.Position > 0 {
+		out = v.around("position-before", v.number(int64(a.Position)), "position-after")
+	}
+	switch minutes := int64((a.Wait + time.Minute - 1) / time.Minute); {
+	case minutes == 1:
+		out = append(out, v.prompt("wait-one")...)
+	case minutes > 1:
+		out = append(out, v.around("wait-before", v.count(minutes), "wait-after")...)
+	}
+	if w.settings.Announcement != "" {
+		out = append(out, v.prompt(w.settings.Announcement)...)
+	}
+	return out
+}
+
+func (w *wait) offer() []*media.Prompt {
+	if w.spec.Callback == 0 {
+		return nil
+	}
+	return w.voice().around("callback-offer", w.voice().digits(string(w.spec.Callback)), "")
+}
+
+// pressed acts on a key. Reason "" means that the caller goes on waiting.
+func (w *wait) pressed(ctx context.Context, key byte) (passed, acd.Reason, error) {
+	if key == w.spec.Callback {
+		return w.callback(ctx)
+	}
+	for _, k := range w.spec.Keys {
+		if k.Digit == key {
+			return passed{next: k.To.Node, digits: string(key)}, w.reasonFor(k.To.Node, acd.LeftOverflow), nil
+		}
+	}
+	return passed{}, "", nil
+}
+
+// reasonFor names why the queue was left by where the caller goes.
+func (w *wait) reasonFor(node string, otherwise acd.Reason) acd.Reason {
+	if n := w.flow.Node(node); n != nil {
+		switch n.Kind {
+		case flow.KindVoicemail:
+			if otherwise != acd.LeftTimeout {
+				return acd.LeftVoicemail
+			}
+		case flow.KindTransfer:
+			return acd.LeftTransfer
+		}
+	}
+	return otherwise
+}
+
+// callback notes that the caller wants to be called back, under a number that was confirmed, and keeps the place.
+func (w *wait) callback(ctx context.Context) (passed, acd.Reason, error) {
+	phone, err := w.confirmPhone(ctx)
+	if err != nil || phone == "" {
+		return passed{}, "", err
+	}
+	position, joined := w.place.Position(), w.place.JoinedAt()
+	w.place.KeepForCallback()
+	w.call.Leaving(string(acd.LeftCallback))
+	w.call.SetResult(call.ResultCallback)
+	w.call.File(call.FactCallbackAsked, call.CallbackAsked{
+		Phone: phone, Queue: w.spec.Queue.Value, Position: position, WaitedMS: time.Since(joined).Milliseconds(), JoinedAt: joined,
+	})
+	out := passed{next: w.spec.Next.Node, digits: string(w.spec.Callback)}
+	sounds := w.phrases("callback-noted")
+	if out.next == "" {
+		sounds = w.phrases("callback-noted", "goodbye")
+	}
+	if err := w.call.Play(ctx, sounds...); err != nil && !errors.Is(err, call.ErrHangup) {
+		return out, acd.LeftCallback, err
+	}
+	return out, acd.LeftCallback, nil
+}
+
+// confirmPhone returns the number to call back, "" if the caller would rather wait.
+func (w *wait) confirmPhone(ctx context.Context) (string, error) {
+	phone, intro := w.call.Info.Caller.Number, "callback-yours"
+	for range 4 {
+		if phone == "" {
+			typed, err := w.typedPhone(ctx)
+			if err != nil || typed == "" {
+				return "", err
+			}
+			phone, intro = typed, "callback-typed"
+		}
+		v := w.voice()
+		got, err := w.call.Collect(ctx, call.Collect{
+			Prompts: slices.Concat(v.prompt(intro), v.phone(phone), []*media.Prompt{pause}, v.prompt("callback-confirm")), Max: 1, First: 6 * time.Second,
+		})
+		switch {
+		case err != nil:
+			return "", err
+		case got.Digits == "1":
+			return phone, nil
+		case got.Digits == "2":
+			phone = ""
+		case got.Digits == "*":
+			return "", nil
+		}
+	}
+	return "", nil
+}
+
+// typedPhone asks for a number. It returns "" when none came that can be called.
+func (w *wait) typedPhone(ctx context.Context) (string, error) {
+	sorry := []*media.Prompt{}
+	for range 3 {
+		got, err := w.call.Collect(ctx, call.Collect{
+			Prompts: slices.Concat(sorry, w.phrases("callback-number")), Min: 3, Max: 18, Terminator: "#", First: 8 * time.Second, InterDigit: 4 * time.Second,
+		})
+		if err != nil {
+			return "", err
+		}
+		n := tickets.NormalisePhone(got.Digits, w.x.cfg.Country)
+		if !got.Short && (n.Kind == tickets.E164 || n.Kind == tickets.Extension || n.Kind == tickets.Local) {
+			return n.Value, nil
+		}
+		sorry = w.phrases("callback-bad")
+	}
+	return "", nil
+}
