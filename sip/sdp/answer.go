@@ -14,7 +14,8 @@ type Local struct {
 	Addr     netip.AddrPort // of RTP
 	Codecs   []string       // "PCMU", "PCMA" in order of preference
 	DTMF     bool           // telephone-event
-	SRTP     bool           // offer and demand RTP/SAVP; an offer of SAVP is answered whether set or not
+	SRTP     bool           // offer and demand RTP/SAVP
+	Secure   bool           // the signalling is encrypted, so an offer of SAVP may be taken (RFC 4568, section 7)
 	Session  uint64         // session id of o=
 	Version  uint64
 	Crypto   Crypto // our key; made by [NewCrypto]
@@ -40,8 +41,6 @@ type Result struct {
 
 // Suite is the one SRTP suite that is spoken (RFC 4568, section 6.2.1: the one that must be).
 const Suite = "AES_CM_128_HMAC_SHA1_80"
-
-const shortSuite = "AES_CM_128_HMAC_SHA1_32"
 
 // NewCrypto makes a key for our side.
 func NewCrypto() Crypto {
@@ -137,11 +136,11 @@ func (l Local) match(m *Media) (r Result, ok bool) {
 			return r, false
 		}
 	case "RTP/SAVP", "RTP/SAVPF":
-		if r.RemoteKey, ok = pickCrypto(m.Cryptos); !ok {
+		if r.RemoteKey, ok = pickCrypto(m.Cryptos); !ok || !l.Secure {
 			return r, false
 		}
 		r.SRTP, r.LocalKey = true, l.Crypto
-		r.LocalKey.Tag, r.LocalKey.Suite = r.RemoteKey.Tag, r.RemoteKey.Suite
+		r.LocalKey.Tag = r.RemoteKey.Tag
 	default:
 		return r, false
 	}
@@ -193,7 +192,7 @@ func pickCrypto(cs []Crypto) (Crypto, bool) {
 		if key, err := base64.StdEncoding.DecodeString(c.Key); err != nil || len(key) != 30 {
 			continue
 		}
-		if c.Suite == Suite || c.Suite == shortSuite {
+		if c.Suite == Suite {
 			return c, true
 		}
 	}

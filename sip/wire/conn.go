@@ -2,15 +2,17 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 )
 
 const (
-	partial = 15 * time.Second // for a message whose first byte has come
+	partial = 10 * time.Second // for a message whose first byte has come
 	idle    = time.Hour        // for a connection on which nothing comes
 )
 
@@ -40,13 +42,21 @@ func (c *packetConn) ReadFrom(p []byte) (int, net.Addr, error) {
 		}
 		pass, answer, to := c.judge.Message(c.buf[:n], Source{"UDP", local, addrPort(from)})
 		if answer != nil {
-			c.PacketConn.WriteTo(answer, net.UDPAddrFromAddrPort(to))
+			c.WriteTo(answer, net.UDPAddrFromAddrPort(to))
 			continue
 		}
 		if pass != nil && len(pass) <= len(p) {
 			return copy(p, pass), from, nil
 		}
 	}
+}
+
+// WriteTo shows the message to the judge's witness and sends it.
+func (c *packetConn) WriteTo(p []byte, to net.Addr) (int, error) {
+	if c.judge.Seen != nil {
+		c.judge.Seen(Source{"UDP", addrPort(c.LocalAddr()), addrPort(to)}, true, p)
+	}
+	return c.PacketConn.WriteTo(p, to)
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
@@ -62,30 +72,89 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 func unmap(ap netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()) }
 
-// Listener does the same for the connections of a stream listener.
-func Listener(l net.Listener, j *Judge, transport string) net.Listener {
-	return &listener{l, j, transport}
+// Listener puts a judge between stream connections and their reader: those that are accepted, and those that are handed to it by
+// [Stream.Add] because we made them.
+func Listener(l net.Listener, j *Judge, transport string) *Stream {
+	return &Stream{Listener: l, judge: j, transport: transport, ready: make(chan net.Conn), done: make(chan struct{})}
 }
 
-type listener struct {
+// Stream is such a listener.
+type Stream struct {
 	net.Listener
 	judge     *Judge
 	transport string
+	ready     chan net.Conn
+	start     sync.Once
+	stop      sync.Once
+	done      chan struct{}
+	err       error
 }
 
-func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+// Add gives a connection that we made to the reader.
+func (l *Stream) Add(ctx context.Context, c net.Conn) error {
+	select {
+	case l.ready <- l.wrap(c, func() {}, idle):
+		return nil
+	case <-l.done:
+		return net.ErrClosed
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
+}
+
+// Accept returns the next connection of either kind.
+func (l *Stream) Accept() (net.Conn, error) {
+	l.start.Do(func() { go l.accept() })
+	select {
+	case c := <-l.ready:
+		return c, nil
+	case <-l.done:
+		return nil, l.err
+	}
+}
+
+// accept ends when the listener is closed.
+func (l *Stream) accept() {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) { // out of file descriptors: those who are there must go on
+				time.Sleep(10 * time.Millisecond)
+				continue
+			}
+			l.err = err
+			l.stop.Do(func() { close(l.done) })
+			return
+		}
+		release, wait, ok := func() {}, idle, true
+		if l.judge.Connect != nil {
+			release, wait, ok = l.judge.Connect(addrPort(c.RemoteAddr()).Addr())
+		}
+		if !ok {
+			c.Close()
+			continue
+		}
+		select {
+		case l.ready <- l.wrap(c, release, wait):
+		case <-l.done:
+			c.Close()
+		}
+	}
+}
+
+func (l *Stream) wrap(c net.Conn, release func(), wait time.Duration) net.Conn {
 	src := Source{l.transport, addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())}
-	return &streamConn{Conn: c, judge: l.judge, src: src}, nil
+	return &streamConn{Conn: c, judge: l.judge, src: src, release: sync.OnceFunc(release), idle: wait}
 }
 
 type streamConn struct {
 	net.Conn
 	judge *Judge
 	src   Source
+
+	release func()
+	idle    time.Duration // until the first message has passed
+
 	in    []byte // read, not yet judged
 	out   []byte // judged, not yet taken
 	began time.Time
@@ -105,15 +174,31 @@ func (c *streamConn) Read(p []byte) (int, error) {
 		}
 		pass, answer, _ := c.judge.Message(data, c.src)
 		if answer != nil {
-			if _, err := c.Conn.Write(answer); err != nil {
+			if _, err := c.Write(answer); err != nil {
 				return 0, err
 			}
 		}
-		c.out = pass
+		if c.out = pass; pass != nil {
+			c.idle = idle
+		}
 	}
 	n := copy(p, c.out)
 	c.out = c.out[n:]
 	return n, nil
+}
+
+// Write shows the message to the judge's witness and sends it. A peer that does not read is given up.
+func (c *streamConn) Write(p []byte) (int, error) {
+	if c.judge.Seen != nil {
+		c.judge.Seen(c.src, true, p)
+	}
+	c.Conn.SetWriteDeadline(time.Now().Add(partial))
+	return c.Conn.Write(p)
+}
+
+func (c *streamConn) Close() error {
+	c.release()
+	return c.Conn.Close()
 }
 
 // next returns one framed message. A message that cannot be framed is returned as it is, to be refused, and ends the stream
@@ -166,7 +251,7 @@ func (c *streamConn) fill() error {
 	switch {
 	case len(c.in) == 0:
 		c.began = time.Time{}
-		c.Conn.SetReadDeadline(time.Now().Add(idle))
+		c.Conn.SetReadDeadline(time.Now().Add(c.idle))
 	case c.began.IsZero(): // the clock of a message starts with its first byte and is not wound up by the next ones
 		c.began = time.Now()
 		c.Conn.SetReadDeadline(c.began.Add(partial))

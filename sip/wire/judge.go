@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
 )
@@ -24,20 +25,53 @@ type Refusal struct {
 	Fields []Field
 }
 
+// Verdict of a gate.
+type Verdict int
+
+// The verdicts.
+const (
+	Pass Verdict = iota
+	Drop
+	Turn // away, with an answer
+)
+
 // Judge decides about messages.
 type Judge struct {
 	Allow     []string // methods
 	Supported []string // option tags
 	Accept    map[string][]string
+	// Gate is asked first, before anything is parsed: a verdict of [Pass], [Drop], or [Turn] to answer with Stranger.
+	Gate     func(src Source, data []byte) Verdict
+	Stranger func(src Source) *Refusal
+	// Seen is told of each whole message that passed the gate, and of each that is sent.
+	Seen func(src Source, sent bool, data []byte)
+	// Connect admits a stream connection; idle is how long it may say nothing. release is called when it is closed.
+	Connect func(peer netip.Addr) (release func(), idle time.Duration, ok bool)
 	// Hook is asked last, for each request that is well-formed, in the order of arrival on its socket. It must not block.
 	Hook func(src Source, r *Raw) *Refusal
 }
 
 // Message judges one whole message. At most one of the results is not empty: what sipgo may read, or what is to be sent back to to.
 func (j *Judge) Message(data []byte, src Source) (pass, answer []byte, to netip.AddrPort) {
+	verdict := Pass
+	if j.Gate != nil {
+		if verdict = j.Gate(src, data); verdict == Drop {
+			return nil, nil, to
+		}
+	}
 	r, err := scan(data)
 	if err != nil {
 		return nil, nil, to
+	}
+	if verdict == Turn {
+		if r.Status != 0 || r.Method == "ACK" || j.Stranger == nil {
+			return nil, nil, to
+		}
+		return nil, r.Reply(j.Stranger(src), src), r.replyTo(src)
+	}
+	r.Data = data
+	if j.Seen != nil {
+		j.Seen(src, false, data)
 	}
 	if r.Status != 0 {
 		if r.fault != nil || checkCommon(r) != nil {

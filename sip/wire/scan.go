@@ -24,8 +24,9 @@ type Raw struct {
 	Reason               string
 	Fields               []Field
 	Body                 []byte
-	Trailing             int   // bytes after the body in the same datagram
-	fault                error // the first thing that is wrong with the framing
+	Data                 []byte // as it came; valid only while it is judged
+	Trailing             int    // bytes after the body in the same datagram
+	fault                error  // the first thing that is wrong with the framing
 }
 
 // Get returns the first value of a header field.
