@@ -1,0 +1,195 @@
+// Package caller is a telephone: it calls a SIP address with real audio, presses keys, speaks, and says what it hears.
+//
+// It is what `hotline call` and the tests of the whole product ring us up with. It stands on sipgo's transactions and on package
+// media, and knows nothing of trunks, calls or tickets. It never takes calls. Start at [Client.Call]; [Ear] listens, [Script] presses.
+package caller
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+
+	"github.com/emiago/sipgo"
+	sipmsg "github.com/emiago/sipgo/sip"
+
+	"hotline"
+	"hotline/media"
+)
+
+// Config of a [Client].
+type Config struct {
+	Engine *media.Engine // nil: one of its own
+	IP     netip.Addr    // address to call from; the zero value is 127.0.0.1
+	Log    *slog.Logger  // nil: nothing is logged
+}
+
+// Client is a telephone that can hold many calls at once.
+type Client struct {
+	cfg    Config
+	engine *media.Engine
+	ua     *sipgo.UserAgent
+	client *sipgo.Client
+	local  netip.AddrPort // UDP and TCP
+
+	mu    sync.Mutex
+	calls map[string]*Call // by Call-ID
+
+	stop func()
+	done sync.WaitGroup
+}
+
+// New opens the telephone's sockets.
+func New(cfg Config) (*Client, error) {
+	if !cfg.IP.IsValid() {
+		cfg.IP = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	c := &Client{cfg: cfg, engine: cfg.Engine, calls: map[string]*Call{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	c.stop = cancel
+	if c.engine == nil {
+		engine, err := media.NewEngine(media.Config{BindIP: cfg.IP, Log: cfg.Log})
+		if err != nil {
+			cancel()
+			return nil, fmt.Errorf("audio: %w", err)
+		}
+		c.engine = engine
+		c.done.Go(func() {
+			if err := engine.Run(ctx); err != nil && ctx.Err() == nil {
+				cfg.Log.Error("audio stopped", "err", err)
+			}
+		})
+	}
+	if err := c.listen(); err != nil {
+		cancel()
+		c.done.Wait()
+		return nil, err
+	}
+	return c, nil
+}
+
+// listen opens one port for UDP and TCP, so that requests of the other side reach us by either.
+func (c *Client) listen() error {
+	udp, tcp, err := bothOn(c.cfg.IP)
+	if err != nil {
+		return err
+	}
+	c.local = udp.LocalAddr().(*net.UDPAddr).AddrPort()
+	ua, err := sipgo.NewUA(sipgo.WithUserAgent("hotline-caller"), sipgo.WithUserAgentHostname(c.cfg.IP.String()),
+		sipgo.WithUserAgentTransportLayerOptions(sipmsg.WithTransportLayerLogger(c.cfg.Log)),
+		sipgo.WithUserAgentTransactionLayerOptions(sipmsg.WithTransactionLayerLogger(c.cfg.Log)))
+	if err != nil {
+		return fmt.Errorf("SIP: %w", err)
+	}
+	server, err := sipgo.NewServer(ua, sipgo.WithServerLogger(c.cfg.Log))
+	if err != nil {
+		return fmt.Errorf("SIP: %w", err)
+	}
+	c.handle(server)
+	c.ua = ua
+	c.client, err = sipgo.NewClient(ua, sipgo.WithClientLogger(c.cfg.Log), sipgo.WithClientHostname(c.local.Addr().String()),
+		sipgo.WithClientPort(int(c.local.Port())), sipgo.WithClientNAT())
+	if err != nil {
+		return fmt.Errorf("SIP: %w", err)
+	}
+	c.done.Go(func() { _ = server.ServeUDP(udp) }) // ends when the socket is closed
+	c.done.Go(func() { _ = server.ServeTCP(tcp) })
+	before := c.stop
+	c.stop = func() {
+		udp.Close()
+		tcp.Close()
+		ua.Close()
+		before()
+	}
+	return nil
+}
+
+// bothOn finds a port that is free for UDP and TCP.
+func bothOn(ip netip.Addr) (net.PacketConn, net.Listener, error) {
+	var err error
+	for range 20 {
+		var udp *net.UDPConn
+		udp, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, 0)))
+		if err != nil {
+			break
+		}
+		var tcp net.Listener
+		tcp, err = net.Listen("tcp", udp.LocalAddr().String())
+		if err == nil {
+			return udp, tcp, nil
+		}
+		udp.Close()
+	}
+	return nil, nil, hotline.Errorf(hotline.Unavailable, "caller.no_port", "no port for SIP on %s: %w", ip, err)
+}
+
+// Close hangs up nothing: calls must have ended. It closes the sockets and waits until everything has stopped.
+func (c *Client) Close() {
+	c.stop()
+	c.done.Wait()
+}
+
+// handle answers what the other side asks within our calls.
+func (c *Client) handle(server *sipgo.Server) {
+	in := func(f func(*Call, *sipmsg.Request, sipmsg.ServerTransaction)) sipgo.RequestHandler {
+		return func(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
+			if call := c.find(req); call != nil {
+				f(call, req, tx)
+				return
+			}
+			if !req.IsAck() {
+				_ = tx.Respond(sipmsg.NewResponseFromRequest(req, 481, "Call/Transaction Does Not Exist", nil))
+			}
+		}
+	}
+	server.OnBye(in((*Call).onBye))
+	server.OnInvite(in((*Call).onReinvite))
+	server.OnUpdate(in((*Call).onReinvite))
+	server.OnAck(func(*sipmsg.Request, sipmsg.ServerTransaction) {})
+	for _, method := range []sipmsg.RequestMethod{sipmsg.INFO, sipmsg.NOTIFY, sipmsg.MESSAGE} {
+		server.OnRequest(method, in(func(_ *Call, req *sipmsg.Request, tx sipmsg.ServerTransaction) {
+			_ = tx.Respond(sipmsg.NewResponseFromRequest(req, 200, "OK", nil))
+		}))
+	}
+	server.OnOptions(func(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
+		_ = tx.Respond(sipmsg.NewResponseFromRequest(req, 200, "OK", nil))
+	})
+}
+
+func (c *Client) find(req *sipmsg.Request) *Call {
+	id := req.CallID()
+	if id == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls[id.Value()]
+}
+
+func (c *Client) add(call *Call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls[call.callID] = call
+}
+
+func (c *Client) remove(call *Call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.calls, call.callID)
+}
+
+// contact is where the other side reaches us.
+func (c *Client) contact(transport string) string {
+	s := "<sip:caller@" + net.JoinHostPort(c.local.Addr().String(), strconv.Itoa(int(c.local.Port())))
+	if transport != "udp" {
+		s += ";transport=" + transport
+	}
+	return s + ">"
+}

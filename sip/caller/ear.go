@@ -1,0 +1,168 @@
+package caller
+
+import (
+	"fmt"
+	"math"
+	"sync"
+
+	"hotline/media"
+)
+
+// Sound is a kind of what is heard.
+type Sound string
+
+// The sounds.
+const (
+	Silence Sound = "silence"
+	Tone    Sound = "tone"
+	Speech  Sound = "speech" // speech or music: anything that is neither silence nor one tone
+)
+
+// Heard is what the ear made out.
+type Heard struct {
+	Sound Sound
+	Freq  float64 // of a tone, Hz
+	Level float64 // dBFS
+}
+
+func (h Heard) String() string {
+	switch h.Sound {
+	case Tone:
+		return fmt.Sprintf("tone %.0f Hz, %.0f dBFS", h.Freq, h.Level)
+	case Speech:
+		return fmt.Sprintf("speech, %.0f dBFS", h.Level)
+	}
+	return "silence"
+}
+
+const (
+	rate       = 8000
+	window     = rate / 5 // 200 ms: 5 Hz apart tones differ, a beep of 400 ms is not missed
+	quietBelow = -50.0    // dBFS
+	pure       = 0.8      // share of the power that a tone has
+)
+
+// Ear listens to a call. It is a [media.Tap]; what it makes out comes on C, at most one change every 200 ms, the oldest given up
+// when nobody takes it.
+type Ear struct {
+	C chan Heard
+
+	mu      sync.Mutex
+	pcm     []int16 // since the last judgement
+	kept    []int16
+	keep    int // samples to keep; 0: none
+	last    Heard
+	pending Heard
+	heard   map[Sound]bool
+	silent  int // windows in a row
+	loudest float64
+}
+
+// NewEar returns an ear that keeps the first keep samples (8,000 a second) for [Ear.PCM].
+func NewEar(keep int) *Ear {
+	return &Ear{C: make(chan Heard, 64), keep: keep, heard: map[Sound]bool{}, loudest: -100}
+}
+
+// Frame implements [media.Tap].
+func (e *Ear) Frame(in, _ []int16) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if room := e.keep - len(e.kept); room > 0 {
+		e.kept = append(e.kept, in[:min(room, len(in))]...)
+	}
+	e.pcm = append(e.pcm, in...)
+	if len(e.pcm) < window {
+		return
+	}
+	h := Judge(e.pcm[:window])
+	e.pcm = append(e.pcm[:0], e.pcm[window:]...)
+	e.note(h)
+}
+
+// note tells of a change once it has held for two windows; a pause between words is no silence yet.
+func (e *Ear) note(h Heard) {
+	e.heard[h.Sound] = true
+	e.loudest = max(e.loudest, h.Level)
+	if h.Sound == Silence {
+		e.silent++
+	} else {
+		e.silent = 0
+	}
+	steady := h.like(e.pending) && (h.Sound != Silence || e.silent >= 4)
+	e.pending = h
+	if !steady || h.like(e.last) {
+		return
+	}
+	e.last = h
+	select {
+	case e.C <- h:
+	default:
+		select {
+		case <-e.C:
+		default:
+		}
+		select {
+		case e.C <- h:
+		default:
+		}
+	}
+}
+
+func (h Heard) like(o Heard) bool {
+	return h.Sound == o.Sound && (h.Sound != Tone || math.Abs(h.Freq-o.Freq) <= 10)
+}
+
+// Quiet says for how many fifths of a second nothing has been heard.
+func (e *Ear) Quiet() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.silent
+}
+
+// Heard says whether a sound came at any time.
+func (e *Ear) Heard(s Sound) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.heard[s]
+}
+
+// Now returns what was made out last.
+func (e *Ear) Now() Heard {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.last
+}
+
+// Loudest returns the highest level of any window, dBFS.
+func (e *Ear) Loudest() float64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.loudest
+}
+
+// PCM returns what was kept, at 8 kHz.
+func (e *Ear) PCM() []int16 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]int16(nil), e.kept...)
+}
+
+// Judge says what 200 ms of audio are.
+func Judge(pcm []int16) Heard {
+	level := media.Level(pcm)
+	if level < quietBelow {
+		return Heard{Sound: Silence, Level: level}
+	}
+	// The power of a sine of a frequency, as part of the whole. Level is relative to a full square wave, a full sine has -3.
+	total := math.Pow(10, level/10) * 2
+	best, freq := 0.0, 0.0
+	for f := 200.0; f <= 3400; f += 5 {
+		if p := media.Goertzel(pcm, rate, f); p > best {
+			best, freq = p, f
+		}
+	}
+	if best/total >= pure {
+		return Heard{Sound: Tone, Freq: freq, Level: level}
+	}
+	return Heard{Sound: Speech, Level: level}
+}
