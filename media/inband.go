@@ -9,7 +9,7 @@ const (
 	toneBlock     = 102  // samples of one look: 12.75 ms, 78 Hz of resolution
 	toneFloor     = 1e-5 // of full scale, squared: below about -43 dBm0 there is no digit (Q.24)
 	toneShare     = 0.72 // of the energy must be in the two tones: speech fails here (talk-off)
-	secondShare   = 0.25 // a second harmonic as strong as this share of its tone is speech
+	secondShare   = 0.25 // a high tone with a second harmonic as strong as this share is speech
 	normalTwist   = 6.3  // the high tone may be 8 dB the stronger,
 	reverseTwist  = 6.3  // and so may the low one
 	strongerBy    = 5.0  // a tone stands out from its group by 7 dB
@@ -30,14 +30,17 @@ type detector struct {
 	held      int // looks
 }
 
-// coefficients of the eight tones and of their second harmonics.
-var toneCoef, harmonicCoef = func() (tones, harmonics [8]float64) {
+// toneCoef belongs to the eight tones, harmonicCoef to the second harmonics of the columns; those of the rows lie among the columns
+// and tell nothing.
+var toneCoef, harmonicCoef = func() (tones [8]float64, harmonics [4]float64) {
 	for i := range tones {
 		f := dtmfRows[i%4]
 		if i >= 4 {
 			f = dtmfColumns[i-4]
 		}
 		tones[i] = 2 * math.Cos(2*math.Pi*f/SampleRate)
+	}
+	for i, f := range dtmfColumns {
 		harmonics[i] = 2 * math.Cos(2*math.Pi*2*f/SampleRate)
 	}
 	return
@@ -99,7 +102,7 @@ func digitIn(pcm []int16) byte {
 		return 0
 	case (low+high)*2 < toneShare*energy*float64(len(pcm)): // a pure pair of tones has energy·N/2 in the two
 		return 0
-	case goertzel(pcm, harmonicCoef[row]) > secondShare*low || goertzel(pcm, harmonicCoef[column]) > secondShare*high:
+	case goertzel(pcm, harmonicCoef[column-4]) > secondShare*high:
 		return 0
 	}
 	return dtmfKeys[row*4+column-4]

@@ -31,7 +31,8 @@ type jitterBuffer struct {
 	grow    bool
 	conceal concealer
 
-	late, concealed uint64
+	late    uint64 // packets
+	missing uint64 // samples that were made up
 }
 
 // put stores decoded samples that begin at timestamp ts.
@@ -73,6 +74,9 @@ func (j *jitterBuffer) begin(ts uint32) {
 // stop forgets what is stored, because nobody listens any more.
 func (j *jitterBuffer) stop() { j.running, j.conceal = false, concealer{} }
 
+// concealed returns how many frames were made up.
+func (j *jitterBuffer) concealed() uint64 { return j.missing / frameSamples }
+
 // delay returns how many samples wait.
 func (j *jitterBuffer) delay() int {
 	if !j.running {
@@ -90,6 +94,7 @@ func (j *jitterBuffer) get(frame *[frameSamples]int16, expected bool) bool {
 	}
 	if j.grow {
 		j.grow = false
+		j.missing += frameSamples
 		j.conceal.fill(frame[:])
 		return true
 	}
@@ -110,6 +115,9 @@ func (j *jitterBuffer) get(frame *[frameSamples]int16, expected bool) bool {
 			found += n
 		} else {
 			j.conceal.fill(part)
+			if expected {
+				j.missing += uint64(n)
+			}
 		}
 		i += n
 	}
@@ -120,8 +128,6 @@ func (j *jitterBuffer) get(frame *[frameSamples]int16, expected bool) bool {
 	}
 	if j.starved++; j.starved > forgetAfter {
 		j.stop()
-	} else if expected {
-		j.concealed++
 	}
 	return false
 }

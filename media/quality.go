@@ -38,7 +38,7 @@ func (s *Stream) Quality() Quality {
 	}
 	buffered := 2 * r.jitter // what a buffer that fits would hold
 	if j := s.in.jitter; j != nil {
-		q.Late, q.Concealed, q.DelayMS = q.Late+j.late, q.Concealed+j.concealed, samplesMS(float64(j.delay()))
+		q.Late, q.Concealed, q.DelayMS = q.Late+j.late, q.Concealed+j.concealed(), samplesMS(float64(j.delay()))
 		buffered = float64(j.delay())
 	}
 	if r.total() > 0 {

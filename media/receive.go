@@ -129,7 +129,7 @@ func (s *Stream) pull(now time.Time, wanted bool) {
 		s.in.heard = s.in.jitter.get(&s.in.frame, s.in.keypad.down == 0)
 	} else if s.in.jitter != nil {
 		s.control.late += s.in.jitter.late
-		s.control.concealed += s.in.jitter.concealed
+		s.control.concealed += s.in.jitter.concealed()
 		s.in.jitter, s.in.heard = nil, false
 		clear(s.in.frame[:])
 	}
