@@ -23,6 +23,7 @@ const (
 	FactCallbackAsked  FactKind = "callback.asked"    // [CallbackAsked]
 	FactRecordingStart FactKind = "recording.started" // [RecordingRow]
 	FactRecordingEnd   FactKind = "recording.ended"   // [RecordingRow]
+	FactRecordingGone  FactKind = "recording.gone"    // [RecordingGone]: discarded before anybody heard of it
 )
 
 // Fact is something that happened to a call, as it is filed in the [Journal]. CallID is "" for a fact that is about no call.
@@ -190,4 +191,9 @@ type RecordingRow struct {
 	StartedAt  time.Time  `json:"started_at"`
 	EndedAt    *time.Time `json:"ended_at,omitempty"`
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+}
+
+// RecordingGone says that a recording was discarded: a message too short, or spoken again.
+type RecordingGone struct {
+	ID string `json:"id"`
 }
