@@ -1,0 +1,116 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"hotline/web/login"
+)
+
+// AccountRow is an account as an administrator sees it.
+type AccountRow struct {
+	Account
+	Disabled  bool `json:"disabled"`
+	CreatedAt Time `json:"created_at"`
+}
+
+func accountRow(a login.Account) AccountRow {
+	return AccountRow{Account: accountView(a), Disabled: a.DisabledAt != nil, CreatedAt: Time(a.CreatedAt)}
+}
+
+func (s *Server) listAccounts(ctx context.Context, _ *empty) (*reply[Page[AccountRow]], error) {
+	all, err := login.Accounts(ctx, s.cfg.Pool)
+	return answer(page(all, "", accountRow), err)
+}
+
+// Owner is somebody who may own tickets.
+type Owner struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func (s *Server) listOwners(ctx context.Context, _ *empty) (*reply[Page[Owner]], error) {
+	all, err := login.Accounts(ctx, s.cfg.Pool)
+	var active []login.Account
+	for _, a := range all {
+		if a.DisabledAt == nil {
+			active = append(active, a)
+		}
+	}
+	return answer(page(active, "", func(a login.Account) Owner { return Owner{ID: a.ID, Name: a.Name} }), err)
+}
+
+type createAccountInput struct {
+	Body struct {
+		Login    string     `json:"login"`
+		Name     string     `json:"name,omitempty"`
+		Password string     `json:"password" maxLength:"1024"`
+		Role     login.Role `json:"role" enum:"agent,supervisor,engineer,admin"`
+		Locale   string     `json:"locale,omitempty"`
+		Timezone string     `json:"timezone,omitempty"`
+	}
+}
+
+func (s *Server) createAccount(ctx context.Context, in *createAccountInput) (*reply[AccountRow], error) {
+	b := in.Body
+	account, err := login.CreateAccount(ctx, s.cfg.Pool, login.NewAccount{
+		Login: b.Login, Name: b.Name, Password: b.Password, Role: b.Role, Locale: b.Locale, Timezone: b.Timezone})
+	if err != nil {
+		return nil, err
+	}
+	err = s.audit(ctx, "account.create", "account:"+account.ID, map[string]any{"login": account.Login, "role": account.Role})
+	return answer(accountRow(account), err)
+}
+
+// Token is an API token, without its secret.
+type Token struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name"`
+	Role      login.Role `json:"role" enum:"agent,supervisor,engineer,admin"`
+	CreatedAt Time       `json:"created_at"`
+	ExpiresAt Null[Time] `json:"expires_at"`
+}
+
+// NewToken is an API token with its secret, which is shown this once.
+type NewToken struct {
+	Token
+	Secret string `json:"token" doc:"shown this once and stored nowhere"`
+}
+
+func tokenView(t login.Token) Token {
+	return Token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: Time(t.CreatedAt), ExpiresAt: whenPtr(t.ExpiresAt)}
+}
+
+func (s *Server) listTokens(ctx context.Context, _ *empty) (*reply[Page[Token]], error) {
+	all, err := login.Tokens(ctx, s.cfg.Pool)
+	return answer(page(all, "", tokenView), err)
+}
+
+type createTokenInput struct {
+	Body struct {
+		Name      string     `json:"name"`
+		Role      login.Role `json:"role" enum:"agent,supervisor,engineer,admin"`
+		ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	}
+}
+
+func (s *Server) createToken(ctx context.Context, in *createTokenInput) (*reply[NewToken], error) {
+	t, secret, err := login.IssueToken(ctx, s.cfg.Pool, login.Token{Name: in.Body.Name, Role: in.Body.Role, ExpiresAt: in.Body.ExpiresAt})
+	if err != nil {
+		return nil, err
+	}
+	err = s.audit(ctx, "token.create", "token:"+t.ID, map[string]any{"name": t.Name, "role": t.Role})
+	return answer(NewToken{Token: tokenView(t), Secret: secret}, err)
+}
+
+type tokenInput struct {
+	ID string `path:"id" format:"uuid"`
+}
+
+func (s *Server) revokeToken(ctx context.Context, in *tokenInput) (*empty, error) {
+	t, err := s.gate.RevokeToken(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.audit(ctx, "token.revoke", "token:"+t.ID, map[string]any{"name": t.Name})
+}

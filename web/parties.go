@@ -1,0 +1,100 @@
+package web
+
+import (
+	"context"
+
+	"hotline/tickets"
+)
+
+// Party is a person or an organisation.
+type Party struct {
+	ID         string     `json:"id"`
+	Kind       string     `json:"kind" enum:"person,organisation"`
+	Name       string     `json:"name"`
+	Company    string     `json:"company"`
+	Language   string     `json:"language"`
+	VIP        bool       `json:"vip"`
+	Notes      string     `json:"notes" doc:"for staff"`
+	Identities []Identity `json:"identities"`
+	Version    int64      `json:"version"`
+	CreatedAt  Time       `json:"created_at"`
+	UpdatedAt  Time       `json:"updated_at"`
+}
+
+func partyView(p tickets.Party) Party {
+	return Party{p.ID, p.Kind, p.Name, p.Company, p.Language, p.VIP, p.Notes, views(p.Identities, identityView), p.Version, Time(p.CreatedAt), Time(p.UpdatedAt)}
+}
+
+type listPartiesInput struct {
+	Cursor
+	Q string `query:"q" maxLength:"200"`
+}
+
+func (s *Server) listParties(ctx context.Context, in *listPartiesInput) (*reply[Page[Party]], error) {
+	p, err := s.cfg.Desk.Parties(ctx, tickets.PartyFilter{Query: in.Q, Cursor: in.Cursor.Cursor, Limit: in.Limit})
+	return domainPage(p, err, partyView)
+}
+
+type partyInput struct {
+	ID string `path:"id" format:"uuid"`
+}
+
+func (s *Server) showParty(ctx context.Context, in *partyInput) (*reply[Party], error) {
+	p, err := s.cfg.Desk.GetParty(ctx, in.ID)
+	return answer(partyView(p), err)
+}
+
+type createPartyInput struct {
+	Body struct {
+		Kind    string `json:"kind,omitempty" enum:"person,organisation"`
+		Name    string `json:"name"`
+		Company string `json:"company,omitempty"`
+		Phone   string `json:"phone,omitempty" doc:"one that others have too is shared with them"`
+	}
+}
+
+func (s *Server) createParty(ctx context.Context, in *createPartyInput) (*reply[Party], error) {
+	p, err := s.cfg.Desk.CreateParty(ctx, actor(ctx), tickets.NewParty(in.Body))
+	return answer(partyView(p), err)
+}
+
+type changePartyInput struct {
+	partyInput
+	Body struct {
+		Version  int64   `json:"version" doc:"the version that was read; another one is a conflict"`
+		Kind     *string `json:"kind,omitempty" enum:"person,organisation"`
+		Name     *string `json:"name,omitempty"`
+		Company  *string `json:"company,omitempty"`
+		Language *string `json:"language,omitempty"`
+		VIP      *bool   `json:"vip,omitempty"`
+		Notes    *string `json:"notes,omitempty"`
+	}
+}
+
+func (s *Server) changeParty(ctx context.Context, in *changePartyInput) (*reply[Party], error) {
+	p, err := s.cfg.Desk.UpdateParty(ctx, actor(ctx), in.ID, tickets.PartyChange(in.Body))
+	return answer(partyView(p), err)
+}
+
+type linkPhoneInput struct {
+	partyInput
+	Body struct {
+		Phone string        `json:"phone"`
+		Level tickets.Level `json:"level" enum:"verified,known,maybe"`
+	}
+}
+
+func (s *Server) linkPhone(ctx context.Context, in *linkPhoneInput) (*reply[Party], error) {
+	p, err := s.cfg.Desk.LinkPhone(ctx, actor(ctx), in.ID, in.Body.Phone, in.Body.Level)
+	return answer(partyView(p), err)
+}
+
+type unlinkInput struct {
+	partyInput
+	Identity string `path:"identity" format:"uuid"`
+}
+
+func (s *Server) unlinkIdentity(ctx context.Context, in *unlinkInput) (*reply[Party], error) {
+	p, err := s.cfg.Desk.UnlinkIdentity(ctx, actor(ctx), in.ID, in.Identity)
+	return answer(partyView(p), err)
+}

@@ -1,0 +1,78 @@
+package web
+
+import (
+	"context"
+
+	"hotline/acd"
+)
+
+// Queue is a line in which callers wait.
+type Queue struct {
+	Name     string            `json:"name"`
+	Title    map[string]string `json:"title" doc:"by language: en, zh-CN"`
+	Settings acd.Settings      `json:"settings"`
+	Version  int64             `json:"version"`
+	Waiting  int               `json:"waiting" doc:"callers who wait on this node"`
+}
+
+func (s *Server) queueView(q acd.Queue) Queue {
+	if q.Title == nil {
+		q.Title = map[string]string{}
+	}
+	if q.Settings.ExitKeys == nil {
+		q.Settings.ExitKeys = map[string]acd.Action{}
+	}
+	return Queue{q.Name, q.Title, q.Settings, q.Version, s.cfg.Line.Count(q.Name)}
+}
+
+func (s *Server) listQueues(ctx context.Context, _ *empty) (*reply[Page[Queue]], error) {
+	all, err := s.cfg.Queues.List(ctx)
+	return answer(page(all, "", s.queueView), err)
+}
+
+type queueInput struct {
+	Name string `path:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" patternDescription:"a name of a-z, 0-9 and -"`
+}
+
+func (s *Server) showQueue(ctx context.Context, in *queueInput) (*reply[Queue], error) {
+	q, err := s.cfg.Queues.Get(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return answer(s.queueView(q), nil)
+}
+
+type putQueueInput struct {
+	queueInput
+	Body struct {
+		Title    map[string]string     `json:"title"`
+		Settings Partial[acd.Settings] `json:"settings,omitempty"`
+		Version  int64                 `json:"version,omitempty" doc:"0 or left out: a new queue"`
+	}
+}
+
+func (s *Server) putQueue(ctx context.Context, in *putQueueInput) (*reply[Queue], error) {
+	q := acd.Queue{Name: in.Name, Title: in.Body.Title, Settings: in.Body.Settings.Value, Version: in.Body.Version}
+	put, action := s.cfg.Queues.Update, "queue.update"
+	if q.Version == 0 {
+		put, action = s.cfg.Queues.Create, "queue.create"
+	}
+	q, err := put(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	err = s.audit(ctx, action, "queue:"+q.Name, map[string]any{"title": q.Title, "settings": q.Settings, "version": q.Version})
+	return answer(s.queueView(q), err)
+}
+
+type deleteQueueInput struct {
+	queueInput
+	Version int64 `query:"version" required:"true" doc:"the version that was read; another one is a conflict"`
+}
+
+func (s *Server) deleteQueue(ctx context.Context, in *deleteQueueInput) (*empty, error) {
+	if err := s.cfg.Queues.Delete(ctx, in.Name, in.Version); err != nil {
+		return nil, err
+	}
+	return nil, s.audit(ctx, "queue.delete", "queue:"+in.Name, nil)
+}

@@ -1,0 +1,150 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+
+	"hotline/web/login"
+)
+
+// Account is a person who may log in.
+type Account struct {
+	ID       string     `json:"id"`
+	Login    string     `json:"login"`
+	Name     string     `json:"name"`
+	Role     login.Role `json:"role" enum:"agent,supervisor,engineer,admin"`
+	Locale   string     `json:"locale" enum:"en,zh-CN"`
+	Timezone string     `json:"timezone"`
+}
+
+// Session is who is logged in.
+type Session struct {
+	Account Account `json:"account"`
+	CSRF    string  `json:"csrf" doc:"to be sent in X-CSRF-Token with every change; empty for API tokens"`
+}
+
+func accountView(a login.Account) Account {
+	return Account{ID: a.ID, Login: a.Login, Name: a.Name, Role: a.Role, Locale: a.Locale, Timezone: a.Timezone}
+}
+
+type loginInput struct {
+	Body struct {
+		Login    string `json:"login" minLength:"1" maxLength:"100"`
+		Password string `json:"password" minLength:"1" maxLength:"1024"`
+	}
+}
+
+type sessionReply struct {
+	SetCookie http.Cookie `header:"Set-Cookie"`
+	Body      Session
+}
+
+type logoutReply struct {
+	SetCookie http.Cookie `header:"Set-Cookie"`
+}
+
+// cookie is the session's cookie; an empty token deletes it. The server decides when a session has ended, the cookie's age is only the
+// longest time that may be.
+func cookie(token string, secure bool) http.Cookie {
+	c := http.Cookie{
+		Name: cookieName, Value: token, Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode,
+		MaxAge: int(login.TotalLife.Seconds()),
+	}
+	if token == "" {
+		c.MaxAge = -1
+	}
+	return c
+}
+
+func (s *Server) logIn(ctx context.Context, in *loginInput) (*sessionReply, error) {
+	x := exchangeOf(ctx)
+	session, err := s.gate.Login(ctx, login.Attempt{Login: in.Body.Login, Password: in.Body.Password, Remote: x.remote, UserAgent: x.agent})
+	if errors.Is(err, login.ErrFailed) {
+		if err := s.audit(ctx, "login.failed", "login:"+in.Body.Login, nil); err != nil {
+			return nil, err
+		}
+	}
+	var throttled *login.Throttled
+	if errors.As(err, &throttled) {
+		s.metrics.throttled.Inc()
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.who = principal{ID: session.Account.ID, Name: session.Account.Name, Role: session.Account.Role, Session: &session}
+	if err := s.audit(ctx, "login", "account:"+session.Account.ID, nil); err != nil {
+		return nil, err
+	}
+	return &sessionReply{
+		SetCookie: cookie(session.Token, x.secure),
+		Body:      Session{Account: accountView(session.Account), CSRF: session.CSRF},
+	}, nil
+}
+
+func (s *Server) showSession(ctx context.Context, _ *empty) (*reply[Session], error) {
+	who := exchangeOf(ctx).who
+	if who.Session == nil {
+		return answer(Session{Account: Account{ID: who.ID, Name: who.Name, Role: who.Role, Locale: "en", Timezone: "UTC"}}, nil)
+	}
+	return answer(Session{Account: accountView(who.Session.Account), CSRF: who.Session.CSRF}, nil)
+}
+
+func (s *Server) logOut(ctx context.Context, _ *empty) (*logoutReply, error) {
+	x := exchangeOf(ctx)
+	if x.who.Session == nil {
+		return nil, noSession()
+	}
+	if err := s.gate.Logout(ctx, *x.who.Session); err != nil {
+		return nil, err
+	}
+	if err := s.audit(ctx, "logout", "account:"+x.who.ID, nil); err != nil {
+		return nil, err
+	}
+	return &logoutReply{SetCookie: cookie("", x.secure)}, nil
+}
+
+func noSession() *Problem {
+	return forbidden("session.needed", "an API token has no session and no account")
+}
+
+type changeAccountInput struct {
+	Body struct {
+		Name     *string `json:"name,omitempty"`
+		Locale   *string `json:"locale,omitempty"`
+		Timezone *string `json:"timezone,omitempty"`
+		Password *struct {
+			Old string `json:"old" maxLength:"1024"`
+			New string `json:"new" maxLength:"1024"`
+		} `json:"password,omitempty"`
+	}
+}
+
+func (s *Server) changeOwnAccount(ctx context.Context, in *changeAccountInput) (*reply[Session], error) {
+	x := exchangeOf(ctx)
+	if x.who.Session == nil {
+		return nil, noSession()
+	}
+	change := login.Change{Name: in.Body.Name, Locale: in.Body.Locale, Timezone: in.Body.Timezone, Remote: x.remote}
+	what := map[string]any{"password": in.Body.Password != nil}
+	if in.Body.Password != nil {
+		change.OldPassword, change.NewPassword = &in.Body.Password.Old, &in.Body.Password.New
+	}
+	account, err := s.gate.ChangeAccount(ctx, *x.who.Session, change)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.audit(ctx, "account.change", "account:"+account.ID, what); err != nil {
+		return nil, err
+	}
+	return answer(Session{Account: accountView(account), CSRF: x.who.Session.CSRF}, nil)
+}
+
+// remoteText is how a remote address is written into the audit.
+func remoteText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}

@@ -1,0 +1,332 @@
+package web
+
+import (
+	"context"
+	"strings"
+
+	"hotline/call"
+	"hotline/tickets"
+)
+
+// Ticket is a case as lists show it.
+type Ticket struct {
+	Number       int64          `json:"number"`
+	Subject      string         `json:"subject"`
+	State        tickets.State  `json:"state" enum:"new,open,pending,resolved,closed"`
+	Priority     string         `json:"priority" enum:"low,normal,high,urgent"`
+	Queue        string         `json:"queue"`
+	Channel      string         `json:"channel" doc:"of the first interaction"`
+	Language     string         `json:"language"`
+	Owner        Null[Owner]    `json:"owner"`
+	Party        Null[PartyRef] `json:"party"`
+	WaitingSince Null[Time]     `json:"waiting_since" doc:"the customer waits for us since"`
+	NextDueAt    Null[Time]     `json:"next_due_at" doc:"of the ticket's open tasks"`
+	CreatedAt    Time           `json:"created_at"`
+	UpdatedAt    Time           `json:"updated_at" doc:"of the last entry of the timeline"`
+	Version      int64          `json:"version"`
+}
+
+// PartyRef is the person of a ticket, as far as a list shows it.
+type PartyRef struct {
+	ID      string        `json:"id"`
+	Name    string        `json:"name"`
+	Company string        `json:"company"`
+	Phone   string        `json:"phone" doc:"empty when it was withheld"`
+	Level   tickets.Level `json:"level" doc:"how sure it is that this person has that number: verified, known, maybe"`
+	VIP     bool          `json:"vip"`
+}
+
+func ticketView(t tickets.Ticket) Ticket {
+	v := Ticket{
+		Number: t.Number, Subject: t.Subject, State: t.State, Priority: t.Priority, Queue: t.Queue, Channel: t.Channel, Language: t.Language,
+		WaitingSince: whenPtr(t.WaitingSince), NextDueAt: whenPtr(t.NextDueAt), CreatedAt: Time(t.CreatedAt), UpdatedAt: Time(t.UpdatedAt), Version: t.Version,
+	}
+	if t.Owner != nil {
+		v.Owner = some(Owner(*t.Owner))
+	}
+	if t.Party != nil {
+		v.Party = some(PartyRef(*t.Party))
+	}
+	return v
+}
+
+// TicketDetail is a ticket with what hangs on it, but for the timeline.
+type TicketDetail struct {
+	Ticket
+	Category   string     `json:"category"`
+	Fields     object     `json:"fields"`
+	Tasks      []Task     `json:"tasks"`
+	Calls      []CallRef  `json:"calls" doc:"the newest 50"`
+	Identities []Identity `json:"identities"`
+}
+
+// CallRef is a call of a ticket, in short.
+type CallRef struct {
+	ID           string      `json:"id"`
+	StartedAt    Time        `json:"started_at"`
+	Direction    string      `json:"direction"`
+	Result       call.Result `json:"result"`
+	DurationMS   Null[int64] `json:"duration_ms" doc:"null while it goes on"`
+	RecordingIDs []string    `json:"recording_ids"`
+}
+
+// Identity is a way to reach a party.
+type Identity struct {
+	ID    string        `json:"id"`
+	Kind  string        `json:"kind"`
+	Value string        `json:"value"`
+	Level tickets.Level `json:"level"`
+}
+
+func identityView(i tickets.Identity) Identity { return Identity(i) }
+
+func ticketDetail(t tickets.Detail) TicketDetail {
+	return TicketDetail{
+		Ticket: ticketView(t.Ticket), Category: t.Category, Fields: object(t.Fields), Tasks: views(t.Tasks, taskView),
+		Calls: views(t.Calls, func(c tickets.CallRef) CallRef {
+			return CallRef{c.ID, Time(c.StartedAt), c.Direction, c.Result, Null[int64]{c.DurationMS}, views(c.RecordingIDs, same)}
+		}),
+		Identities: views(t.Identities, identityView),
+	}
+}
+
+// Task is something that somebody is to do about a ticket.
+type Task struct {
+	ID        string       `json:"id"`
+	Kind      string       `json:"kind" enum:"callback,follow_up"`
+	Ticket    int64        `json:"ticket"`
+	CallID    Null[string] `json:"call_id"`
+	Phone     string       `json:"phone"`
+	Reason    string       `json:"reason"`
+	Queue     string       `json:"queue"`
+	DueAt     Time         `json:"due_at"`
+	State     string       `json:"state" enum:"open,done,cancelled"`
+	DoneBy    string       `json:"done_by"`
+	DoneAt    Null[Time]   `json:"done_at"`
+	CreatedAt Time         `json:"created_at"`
+}
+
+func taskView(t tickets.Task) Task {
+	return Task{t.ID, t.Kind, t.Ticket, text(t.CallID), t.Phone, t.Reason, t.Queue, Time(t.DueAt), t.State, t.DoneBy, whenPtr(t.DoneAt), Time(t.CreatedAt)}
+}
+
+// domainPage turns a page of the tickets into the API's.
+func domainPage[D, V any](p tickets.Page[D], err error, view func(D) V) (*reply[Page[V]], error) {
+	return answer(Page[V]{Items: views(p.Items, view), Next: textPtr(p.Next)}, err)
+}
+
+type listTicketsInput struct {
+	Cursor
+	State string `query:"state" maxLength:"100" doc:"one or more of new, open, pending, resolved, closed, with commas"`
+	Queue string `query:"queue" maxLength:"63"`
+	Owner string `query:"owner" maxLength:"40" doc:"an account's id, me, or none"`
+	Party string `query:"party" maxLength:"40"`
+	Q     string `query:"q" maxLength:"200" doc:"words, names, numbers"`
+}
+
+func (s *Server) listTickets(ctx context.Context, in *listTicketsInput) (*reply[Page[Ticket]], error) {
+	f := tickets.Filter{Queue: in.Queue, Owner: in.Owner, Party: in.Party, Query: in.Q, Cursor: in.Cursor.Cursor, Limit: in.Limit}
+	if in.Owner == "me" {
+		who := exchangeOf(ctx).who
+		if who.Session == nil {
+			return nil, noSession()
+		}
+		f.Owner = who.ID
+	}
+	for _, state := range strings.FieldsFunc(in.State, func(r rune) bool { return r == ',' }) {
+		f.States = append(f.States, tickets.State(strings.TrimSpace(state)))
+	}
+	p, err := s.cfg.Desk.List(ctx, f)
+	return domainPage(p, err, ticketView)
+}
+
+type ticketInput struct {
+	Number int64 `path:"number" minimum:"1"`
+}
+
+func (s *Server) showTicket(ctx context.Context, in *ticketInput) (*reply[TicketDetail], error) {
+	t, err := s.cfg.Desk.Get(ctx, in.Number)
+	return answer(ticketDetail(t), err)
+}
+
+type createTicketInput struct {
+	Body struct {
+		Subject string `json:"subject"`
+		Queue   string `json:"queue,omitempty"`
+		Phone   string `json:"phone,omitempty" doc:"of the customer"`
+		Body    string `json:"body,omitempty" doc:"becomes the first note"`
+		Key     string `json:"key,omitempty" doc:"chosen by the client: a second request with the same key adds nothing"`
+	}
+}
+
+func (s *Server) createTicket(ctx context.Context, in *createTicketInput) (*reply[TicketDetail], error) {
+	t, err := s.cfg.Desk.Create(ctx, actor(ctx), tickets.NewTicket(in.Body))
+	return answer(ticketDetail(t), err)
+}
+
+type changeTicketInput struct {
+	ticketInput
+	Body struct {
+		Version  int64         `json:"version" doc:"the version that was read; another one is a conflict"`
+		Subject  *string       `json:"subject,omitempty"`
+		Priority *string       `json:"priority,omitempty" enum:"low,normal,high,urgent"`
+		Queue    *string       `json:"queue,omitempty"`
+		OwnerID  Maybe[string] `json:"owner_id,omitzero" doc:"null takes it from its owner"`
+		PartyID  Maybe[string] `json:"party_id,omitzero" doc:"null: nobody"`
+		Category *string       `json:"category,omitempty"`
+	}
+}
+
+func (s *Server) changeTicket(ctx context.Context, in *changeTicketInput) (*reply[TicketDetail], error) {
+	b := in.Body
+	t, err := s.cfg.Desk.Update(ctx, actor(ctx), in.Number, tickets.Change{
+		Version: b.Version, Subject: b.Subject, Priority: b.Priority, Queue: b.Queue, Category: b.Category,
+		OwnerID: idChange(b.OwnerID), PartyID: idChange(b.PartyID)})
+	return answer(ticketDetail(t), err)
+}
+
+// idChange makes of "left out, null or an id" what the domain wants: nil, "" or the id.
+func idChange(m Maybe[string]) *string {
+	if !m.Set {
+		return nil
+	}
+	id := orEmpty(m)
+	return &id
+}
+
+type ticketStateInput struct {
+	ticketInput
+	Body struct {
+		Version int64         `json:"version,omitempty" doc:"0 or left out: only the state matters"`
+		State   tickets.State `json:"state" enum:"new,open,pending,resolved,closed"`
+		Comment string        `json:"comment,omitempty" doc:"becomes an internal note"`
+	}
+}
+
+func (s *Server) setTicketState(ctx context.Context, in *ticketStateInput) (*reply[TicketDetail], error) {
+	t, err := s.cfg.Desk.SetState(ctx, actor(ctx), in.Number, tickets.StateChange{Version: in.Body.Version, State: in.Body.State, Comment: in.Body.Comment})
+	return answer(ticketDetail(t), err)
+}
+
+type noteInput struct {
+	ticketInput
+	Body struct {
+		Body string `json:"body"`
+		Key  string `json:"key,omitempty" doc:"chosen by the client: a second request with the same key adds nothing"`
+	}
+}
+
+func (s *Server) addNote(ctx context.Context, in *noteInput) (*reply[Entry], error) {
+	e, err := s.cfg.Desk.AddNote(ctx, actor(ctx), in.Number, tickets.NewNote(in.Body))
+	return answer(entryView(e), err)
+}
+
+// Entry is one entry of a ticket's timeline.
+type Entry struct {
+	Seq         int64             `json:"seq"`
+	Kind        string            `json:"kind"`
+	Actor       Owner             `json:"actor"`
+	At          Time              `json:"at"`
+	Data        object            `json:"data"`
+	Interaction Null[Interaction] `json:"interaction"`
+	Call        Null[CallEntry]   `json:"call"`
+}
+
+// Interaction is what happened on a channel.
+type Interaction struct {
+	ID       string `json:"id"`
+	Kind     string `json:"kind"`
+	Body     string `json:"body"`
+	Internal bool   `json:"internal" doc:"for staff alone"`
+}
+
+// CallEntry is a call as the timeline shows it.
+type CallEntry struct {
+	ID         string      `json:"id"`
+	Result     call.Result `json:"result"`
+	StartedAt  Time        `json:"started_at"`
+	AnsweredAt Null[Time]  `json:"answered_at"`
+	EndedAt    Null[Time]  `json:"ended_at"`
+	DurationMS Null[int64] `json:"duration_ms"`
+	Queue      string      `json:"queue"`
+	Path       list        `json:"path"`
+	Recordings []Recording `json:"recordings"`
+}
+
+func entryView(e tickets.Entry) Entry {
+	v := Entry{Seq: e.Seq, Kind: e.Kind, Actor: Owner{e.Actor.ID, e.Actor.Name}, At: Time(e.At), Data: object(e.Data)}
+	if e.Interaction != nil {
+		v.Interaction = some(Interaction(*e.Interaction))
+	}
+	if c := e.Call; c != nil {
+		v.Call = some(CallEntry{
+			ID: c.ID, Result: c.Result, StartedAt: Time(c.StartedAt), AnsweredAt: whenPtr(c.AnsweredAt), EndedAt: whenPtr(c.EndedAt),
+			DurationMS: Null[int64]{c.DurationMS}, Queue: c.Queue, Path: list(c.Path), Recordings: views(c.Recordings, timelineRecording),
+		})
+	}
+	return v
+}
+
+func timelineRecording(r tickets.Recording) Recording {
+	return Recording{
+		ID: r.ID, CallID: r.CallID, Ticket: Null[int64]{r.Ticket}, Kind: r.Kind, State: r.State, Channels: r.Channels,
+		DurationMS: r.DurationMS, Bytes: r.Bytes, StartedAt: Time(r.StartedAt), ExpiresAt: whenPtr(r.ExpiresAt), Waveform: r.Waveform,
+	}
+}
+
+type timelineInput struct {
+	ticketInput
+	After int64 `query:"after" minimum:"0" doc:"entries after this seq"`
+	Limit int   `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+func (s *Server) showTimeline(ctx context.Context, in *timelineInput) (*reply[Page[Entry]], error) {
+	p, err := s.cfg.Desk.Timeline(ctx, in.Number, tickets.TimelineQuery{After: in.After, Limit: in.Limit, Audience: tickets.Staff})
+	return domainPage(p, err, entryView)
+}
+
+type listTasksInput struct {
+	Cursor
+	State string `query:"state" enum:"open,done,cancelled" default:"open"`
+	Queue string `query:"queue" maxLength:"63"`
+}
+
+func (s *Server) listTasks(ctx context.Context, in *listTasksInput) (*reply[Page[Task]], error) {
+	p, err := s.cfg.Desk.Tasks(ctx, tickets.TaskFilter{State: in.State, Queue: in.Queue, Cursor: in.Cursor.Cursor, Limit: in.Limit})
+	return domainPage(p, err, taskView)
+}
+
+type taskInput struct {
+	ID string `path:"id" format:"uuid"`
+}
+
+func (s *Server) completeTask(ctx context.Context, in *taskInput) (*reply[Task], error) {
+	t, err := s.cfg.Desk.CompleteTask(ctx, actor(ctx), in.ID)
+	return answer(taskView(t), err)
+}
+
+// Hit is something that a search has found.
+type Hit struct {
+	Kind    string      `json:"kind" enum:"ticket,note,party"`
+	Ref     string      `json:"ref" doc:"id of what was found"`
+	Ticket  Null[int64] `json:"ticket"`
+	Title   string      `json:"title"`
+	Snippet string      `json:"snippet" doc:"of a note: the words around what was found; for staff"`
+	At      Time        `json:"at"`
+}
+
+type searchInput struct {
+	Cursor
+	Q string `query:"q" required:"true" minLength:"1" maxLength:"200" doc:"words, names, numbers"`
+}
+
+func (s *Server) search(ctx context.Context, in *searchInput) (*reply[Page[Hit]], error) {
+	p, err := s.cfg.Desk.Search(ctx, tickets.SearchQuery{Query: in.Q, Audience: tickets.Staff, Cursor: in.Cursor.Cursor, Limit: in.Limit})
+	return domainPage(p, err, func(h tickets.Hit) Hit {
+		v := Hit{h.Kind, h.Ref, Null[int64]{h.Ticket}, h.Title, h.Snippet, Time(h.At)}
+		if h.Internal != "" {
+			v.Snippet = h.Internal // the API is read by staff alone
+		}
+		return v
+	})
+}
