@@ -1,0 +1,153 @@
+package tickets
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"hotline"
+	"hotline/call"
+	"hotline/postgres"
+)
+
+// Config of a [Desk].
+type Config struct {
+	Attach         Rule          // which ticket a call belongs to; the zero value is [DefaultRule]
+	Country        string        // "CN": whose numbers are typed without a country code; "" means CN
+	CallbackWithin time.Duration // when a call-back is due; 0 means one hour
+	Log            *slog.Logger
+	Now            func() time.Time // nil: the clock
+}
+
+// Desk is where tickets are kept.
+type Desk struct {
+	pool *pgxpool.Pool
+	cfg  Config
+}
+
+// New returns a desk on a migrated database.
+func New(pool *pgxpool.Pool, cfg Config) *Desk {
+	if cfg.Attach == (Rule{}) {
+		cfg.Attach = DefaultRule
+	}
+	if cfg.Country == "" {
+		cfg.Country = "CN"
+	}
+	if cfg.CallbackWithin == 0 {
+		cfg.CallbackWithin = time.Hour
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Desk{pool: pool, cfg: cfg}
+}
+
+// Register has j apply the facts of calls to tickets. Register after the recordings' store: a recording's row is given its ticket
+// here.
+func (d *Desk) Register(j *call.Journal) {
+	j.On(call.FactCallStarted, d.ring)
+	j.On(call.FactCallPhase, d.phase)
+	j.On(call.FactCallNoted, d.noted)
+	j.On(call.FactVoicemailLeft, d.voicemail)
+	j.On(call.FactCallbackAsked, d.callback)
+	j.On(call.FactCallEnded, d.ended)
+	j.On(call.FactRecordingStart, d.recording)
+	j.On(call.FactRecordingEnd, d.recording)
+}
+
+// Actor is who does something. It goes into the history with what was done.
+type Actor struct {
+	ID     string `json:"id"` // an account's id, "token:NAME" or "system"
+	Name   string `json:"name"`
+	Role   string `json:"-"`
+	Remote string `json:"-"` // address, for the audit
+}
+
+// System is the actor of what Hotline does by itself.
+var System = Actor{ID: "system"}
+
+// Audience is who reads. Only staff may see what is internal; the zero value is everybody else, so that forgetting to say leaks
+// nothing.
+type Audience int
+
+// The audiences.
+const (
+	Customer Audience = iota
+	Staff
+)
+
+// tx runs one transaction with one "now", in milliseconds as the API shows times.
+func (d *Desk) tx(ctx context.Context, f func(tx pgx.Tx, now time.Time) error) error {
+	now := d.now()
+	return postgres.Tx(ctx, d.pool, func(tx pgx.Tx) error { return f(tx, now) })
+}
+
+func (d *Desk) now() time.Time { return stamp(d.cfg.Now()) }
+
+// stamp is a time as it is kept.
+func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// clean takes out of a line of text what is no text (control characters, broken UTF-8, marks that turn the writing direction) and
+// cuts it to at most max characters. What a stranger sends as a name must not break a page or a database column.
+func clean(s string, max int) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0xfeff:
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+	s = strings.TrimSpace(s)
+	if r := []rune(s); len(r) > max {
+		s = strings.TrimSpace(string(r[:max]))
+	}
+	return s
+}
+
+// cleanBody is clean for a text of several lines.
+func cleanBody(s string) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\r\n", "\n")
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, s))
+}
+
+func notFound(what string, which any) error {
+	return hotline.Errorf(hotline.NotFound, "tickets."+what+"_unknown", "there is no %s %v", what, which)
+}
+
+// isID says whether s can be the id of a row: anything else finds nothing rather than failing in PostgreSQL.
+func isID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range []byte(s) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		hex := c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+		if dash != (c == '-') || !dash && !hex {
+			return false
+		}
+	}
+	return true
+}
+
+// nullID is an id for a column that may be null.
+func nullID(id string) *string {
+	if id == "" {
+		return nil
+	}
+	return &id
+}

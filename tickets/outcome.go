@@ -1,0 +1,332 @@
+package tickets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"hotline"
+	"hotline/call"
+)
+
+// phase follows a call into the queue that the menu picked. Its ticket goes with it when the call is all there is to the ticket;
+// otherwise the rule is asked again, for that queue.
+func (d *Desk) phase(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+	var p call.CallPhase
+	if err := f.Decode(&p); err != nil || p.Queue == "" {
+		return err
+	}
+	h, ring, ok, err := ticketOf(ctx, tx, f.CallID)
+	if err != nil || !ok || h.Queue == p.Queue {
+		return err
+	}
+	at := stamp(f.At)
+	alone := ring.Made && h.Others == 0
+	split := d.cfg.Attach.Mode == AttachJoin && !d.cfg.Attach.AnyQueue && h.Queue != ""
+	if split {
+		found, ok, err := d.candidateOf(ctx, tx, caller{identity: h.Identity, party: h.Party}, p.Queue, h.Number, at)
+		if err != nil {
+			return err
+		}
+		if ok && found.Queue == p.Queue {
+			return d.move(ctx, tx, System, h, ring, f.CallID, found, whyQueue, at)
+		}
+	}
+	switch {
+	case alone || h.Queue == "":
+		_, err := appendEvent(ctx, tx, event{ticket: h.Number, kind: "queue", actor: System, at: at, data: moved{From: h.Queue, To: p.Queue},
+			set: ", queue = @to, version = version + 1", args: pgx.NamedArgs{"to": p.Queue}})
+		return err
+	case split:
+		to, err := d.splitOff(ctx, tx, h, p.Queue, at)
+		if err != nil {
+			return err
+		}
+		return d.move(ctx, tx, System, h, ring, f.CallID, to, whyQueue, at)
+	}
+	return nil // the ticket holds more than this call: somebody works on it where it is
+}
+
+// splitOff makes the ticket that a call moves to.
+func (d *Desk) splitOff(ctx context.Context, tx pgx.Tx, h held, queue string, at time.Time) (candidate, error) {
+	c := candidate{State: StateNew, Queue: queue, Version: 1}
+	var language string
+	err := tx.QueryRow(ctx, `
+		insert into ticket (subject, queue, party_id, identity_id, language, created_at, updated_at)
+		select '-', $2, party_id, identity_id, language, $3, $3 from ticket where number = $1 returning number, language`, h.Number, queue, at).Scan(&c.Number, &language)
+	if err != nil {
+		return c, fmt.Errorf("split ticket %d: %w", h.Number, err)
+	}
+	subject := subjectOf(NormalisePhone(h.Phone, d.cfg.Country), language)
+	if _, err := tx.Exec(ctx, `update ticket set subject = $2 where number = $1`, c.Number, subject); err != nil {
+		return c, fmt.Errorf("split ticket %d: %w", h.Number, err)
+	}
+	return c, indexTicket(ctx, tx, c.Number)
+}
+
+// move takes a call with all that it left (messages, tasks, recordings) from one ticket to another, both held. What its arrival
+// changed on the first is undone, unless somebody has changed that ticket since; a ticket that the call had made is closed.
+func (d *Desk) move(ctx context.Context, tx pgx.Tx, by Actor, from held, ring ringData, callID string, to candidate, why string, at time.Time) error {
+	b := &pgx.Batch{}
+	args := pgx.NamedArgs{"call": callID, "from": from.Number, "to": to.Number}
+	b.Queue(`update ticket_interaction set ticket = @to where ticket = @from and interaction_id in (select id from interaction where call_id = @call)`, args)
+	b.Queue(`update call set ticket = @to where id = @call`, args)
+	b.Queue(`update recording set ticket = @to where call_id = @call`, args)
+	b.Queue(`update task set ticket = @to where call_id = @call and ticket = @from`, args)
+	data := callData{CallID: callID, Why: why, Mode: d.cfg.Attach.Mode, Days: d.cfg.Attach.Days}
+	left := event{ticket: from.Number, kind: "call_moved", actor: by, at: at, data: data, set: nextDue}
+	if ring.Waits {
+		left.set += ", waiting_since = null"
+	}
+	data.To = to.Number
+	left.data = data
+	b.Queue(left.statement())
+	alone := ring.Made && from.Others == 0
+	switch {
+	case alone && May(from.State, StateClosed):
+		b.Queue(stateEvent(System, from.Number, from.State, StateClosed, "call_moved", at).statement())
+	case ring.Reopened != "" && from.State == StateOpen && from.Version == ring.Version:
+		b.Queue(stateEvent(System, from.Number, StateOpen, ring.Reopened, "call_moved", at).statement())
+	}
+	data.To, data.From = 0, from.Number
+	b.Queue(event{ticket: to.Number, kind: "call", actor: by, interaction: from.Interaction, at: at, data: data,
+		set: ", waiting_since = coalesce(waiting_since, @at)" + nextDue}.statement())
+	now := ringData{Name: ring.Name, Verified: ring.Verified, Result: ring.Result, Waits: to.WaitingSince == nil}
+	if to.State == StateResolved || to.State == StatePending {
+		b.Queue(stateEvent(System, to.Number, to.State, StateOpen, "customer_called", at).statement())
+		now.Reopened, now.Version = to.State, to.Version+1
+	}
+	now.Made = to.State == StateNew && to.Version == 1 && to.WaitingSince == nil
+	b.Queue(`update interaction set data = $2 where id = $1`, from.Interaction, now)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("move call to ticket %d: %w", to.Number, err)
+	}
+	return nil
+}
+
+// MoveCall takes a call to another ticket: the rule was wrong, or only proposed. to 0 makes a ticket for it.
+func (d *Desk) MoveCall(ctx context.Context, by Actor, callID string, to int64) (number int64, err error) {
+	if !isID(callID) {
+		return 0, notFound("call", callID)
+	}
+	err = d.tx(ctx, func(tx pgx.Tx, now time.Time) error {
+		h, ring, ok, err := ticketOf(ctx, tx, callID)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return notFound("call", callID)
+		}
+		if h.Number == to {
+			return hotline.Errorf(hotline.Conflict, "tickets.call_there", "the call is on ticket %d already", to)
+		}
+		c := candidate{}
+		if to == 0 {
+			c, err = d.splitOff(ctx, tx, h, h.Queue, now)
+		} else {
+			c, err = target(ctx, tx, to)
+		}
+		if err != nil {
+			return err
+		}
+		number = c.Number
+		return d.move(ctx, tx, by, h, ring, callID, c, whyPerson, now)
+	})
+	return number, err
+}
+
+func target(ctx context.Context, tx pgx.Tx, number int64) (c candidate, err error) {
+	err = tx.QueryRow(ctx, `select number, state, queue, version, waiting_since from ticket where number = $1 for update`, number).
+		Scan(&c.Number, &c.State, &c.Queue, &c.Version, &c.WaitingSince)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return c, notFound("ticket", number)
+	case err != nil:
+		return c, fmt.Errorf("lock ticket %d: %w", number, err)
+	case c.State == StateClosed:
+		return c, hotline.Errorf(hotline.Conflict, "tickets.closed", "ticket %d is closed: nothing can be added to it", number)
+	}
+	return c, nil
+}
+
+// voicemail puts a message on the ticket.
+func (d *Desk) voicemail(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+	var p call.VoicemailLeft
+	if err := f.Decode(&p); err != nil {
+		return err
+	}
+	h, _, ok, err := ticketOf(ctx, tx, f.CallID)
+	if err != nil || !ok {
+		return err
+	}
+	at := stamp(f.At)
+	tag, err := tx.Exec(ctx, `
+		with i as (
+			insert into interaction (id, kind, direction, party_id, call_id, data, at)
+			values ($1, 'voicemail', 'in', nullif($2, '')::uuid, $3, $4, $5) on conflict (id) do nothing returning id
+		), r as (
+			update recording set ticket = $6 where id = nullif($7, '')::uuid
+		)
+		insert into ticket_interaction (ticket, interaction_id) select $6, id from i`,
+		f.ID, h.Party, f.CallID, map[string]any{"recording_id": p.RecordingID, "duration_ms": p.DurationMS}, at, h.Number, p.RecordingID)
+	if err != nil || tag.RowsAffected() == 0 { // applied before
+		return wrap(err, "voicemail on ticket %d", h.Number)
+	}
+	_, err = appendEvent(ctx, tx, event{ticket: h.Number, kind: "voicemail", actor: System, interaction: f.ID, at: at,
+		data: map[string]any{"call_id": f.CallID, "recording_id": p.RecordingID, "duration_ms": p.DurationMS},
+		set:  ", waiting_since = coalesce(waiting_since, @at)"})
+	if err != nil {
+		return err
+	}
+	return d.owe(ctx, tx, h.Number, f.CallID, h.Phone, "voicemail", orQueue(p.Queue, h.Queue), at)
+}
+
+func wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}
+
+func orQueue(q, otherwise string) string {
+	if q == "" {
+		return otherwise
+	}
+	return q
+}
+
+// callback makes the task that a caller asked for.
+func (d *Desk) callback(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+	var p call.CallbackAsked
+	if err := f.Decode(&p); err != nil {
+		return err
+	}
+	h, _, ok, err := ticketOf(ctx, tx, f.CallID)
+	if err != nil || !ok {
+		return err
+	}
+	phone := NormalisePhone(p.Phone, d.cfg.Country).Value
+	if phone == "" {
+		phone = h.Phone
+	}
+	return d.owe(ctx, tx, h.Number, f.CallID, phone, "asked", orQueue(p.Queue, h.Queue), stamp(f.At))
+}
+
+// owe makes the task of calling somebody back, or, when no number is known, of following up. One number is called back once however
+// often it has tried; an explicit wish replaces a guess.
+func (d *Desk) owe(ctx context.Context, tx pgx.Tx, ticket int64, callID, phone, reason, queue string, at time.Time) error {
+	kind := "callback"
+	if phone == "" {
+		kind = "follow_up"
+	}
+	id, due, change := hotline.NewID(), at.Add(d.cfg.CallbackWithin), "made"
+	if reason == "asked" {
+		due = at // the place in the line is kept: it is their turn as soon as somebody is free
+	}
+	err := tx.QueryRow(ctx, `
+		update task set reason = case when $4 = 'asked' then $4 else reason end, due_at = least(due_at, $5)
+		where ticket = $1 and kind = $2 and phone = $3 and state = 'open' returning id::text, due_at`, ticket, kind, phone, reason, due).Scan(&id, &due)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		tag, err := tx.Exec(ctx, `
+			insert into task (id, kind, ticket, call_id, phone, reason, queue, due_at, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+			on conflict (call_id, kind) where call_id is not null do nothing`, id, kind, ticket, callID, phone, reason, queue, due, at)
+		if err != nil || tag.RowsAffected() == 0 { // this call's task is there, and done already
+			return wrap(err, "task on ticket %d", ticket)
+		}
+	case err != nil:
+		return fmt.Errorf("task on ticket %d: %w", ticket, err)
+	default:
+		change = "kept"
+	}
+	_, err = appendEvent(ctx, tx, event{ticket: ticket, kind: "task", actor: System, at: at, set: nextDue + ", waiting_since = coalesce(waiting_since, @at)",
+		data: taskData{Task: id, Kind: kind, Reason: reason, Change: change, DueAt: &due}})
+	return err
+}
+
+// recording gives the row of a recording its ticket.
+func (d *Desk) recording(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+	var p call.RecordingRow
+	if err := f.Decode(&p); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `update recording set ticket = (select ticket from call where id = $2) where id = $1 and ticket is null`, p.ID, f.CallID)
+	return wrap(err, "recording's ticket")
+}
+
+// endedData is what the timeline says of the end of a call.
+type endedData struct {
+	CallID string      `json:"call_id"`
+	Result call.Result `json:"result"`
+	Queue  string      `json:"queue"`
+	Phase  call.Phase  `json:"phase"`
+}
+
+// ended files how a call went, and what we owe the caller for it.
+func (d *Desk) ended(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+	var p call.CallEnded
+	if err := f.Decode(&p); err != nil {
+		return err
+	}
+	h, ring, ok, err := ticketOf(ctx, tx, f.CallID)
+	if err != nil || !ok || ring.Result != "" {
+		return err
+	}
+	at := stamp(f.At)
+	served := p.Result == call.ResultAnswered || p.Result == call.ResultTransferred
+	e := event{ticket: h.Number, kind: "call_ended", actor: System, at: at,
+		data: endedData{CallID: f.CallID, Result: p.Result, Queue: orQueue(p.Queue, h.Queue), Phase: p.Phase}}
+	if served || p.Result == call.ResultCompleted && ring.Waits || p.Result == call.ResultRejected && ring.Waits {
+		e.set = ", waiting_since = null"
+	}
+	b := &pgx.Batch{}
+	b.Queue(`update interaction set data = data || jsonb_build_object('result', $2::text) where id = $1`, h.Interaction, p.Result)
+	b.Queue(e.statement())
+	switch {
+	case served && h.State == StateNew:
+		b.Queue(stateEvent(System, h.Number, StateNew, StateOpen, "call_answered", at).statement())
+	case p.Result == call.ResultCompleted && h.State == StateNew && ring.Made && h.Others == 0:
+		// The flow has served the caller (status, opening hours): nobody needs to look. Whoever calls again opens it again.
+		b.Queue(stateEvent(System, h.Number, StateNew, StateResolved, "self_service", at).statement())
+	case p.Result == call.ResultCompleted && ring.Reopened != "" && h.State == StateOpen && h.Version == ring.Version:
+		b.Queue(stateEvent(System, h.Number, StateOpen, ring.Reopened, "self_service", at).statement())
+	}
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("end of call on ticket %d: %w", h.Number, err)
+	}
+	switch p.Result {
+	case call.ResultAbandoned, call.ResultCutBySystem, call.ResultFailed:
+		if h.Phone == "" {
+			return nil // withheld: there is nobody to call
+		}
+		return d.owe(ctx, tx, h.Number, f.CallID, h.Phone, string(p.Result), orQueue(p.Queue, h.Queue), at)
+	case call.ResultAnswered:
+		return d.settle(ctx, tx, h, at)
+	}
+	return nil
+}
+
+// settle cancels the call-backs to a number whose owner got through meanwhile.
+func (d *Desk) settle(ctx context.Context, tx pgx.Tx, h held, at time.Time) error {
+	rows, err := tx.Query(ctx, `
+		update task set state = 'cancelled', done_by = 'system', done_at = $3
+		where ticket = $1 and phone = $2 and kind = 'callback' and state = 'open' returning `+taskColumns, h.Number, h.Phone, at)
+	if err != nil {
+		return fmt.Errorf("call-backs of ticket %d: %w", h.Number, err)
+	}
+	list, err := pgx.CollectRows(rows, scanTask)
+	if err != nil {
+		return fmt.Errorf("call-backs of ticket %d: %w", h.Number, err)
+	}
+	for _, t := range list {
+		_, err := appendEvent(ctx, tx, event{ticket: h.Number, kind: "task", actor: System, at: at, set: nextDue,
+			data: taskData{Task: t.ID, Kind: t.Kind, Reason: t.Reason, Change: "cancelled"}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
