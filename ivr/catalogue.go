@@ -52,7 +52,6 @@ var catalogue = map[string]phrase{
 	"voicemail-failed":   {"很抱歉，现在无法录音。我们会给您回电。", "We are sorry, messages cannot be recorded at the moment. We will call you back."},
 
 	"status-ask-ticket": {"请输入您的工单号码，以井号键结束。", "Please enter your ticket number, followed by the hash key."},
-	"status-ask-phone":  {"请输入您登记的电话号码的后四位。", "Please enter the last four digits of the phone number you registered with us."},
 	"status-no-match":   {"没有找到与您的号码相符的工单。", "I could not find an open ticket that matches."},
 	"status-ticket":     {"工单", "Ticket"},
 	"status-new":        {"已收到，正在等待处理。", "has been received and is waiting to be handled."},

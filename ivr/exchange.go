@@ -15,6 +15,7 @@ import (
 	"hotline/ivr/speech"
 	"hotline/media"
 	"hotline/recordings"
+	"hotline/tickets"
 )
 
 // Config of an [Exchange].
@@ -32,18 +33,11 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// TicketStates tells how a ticket stands.
+// TicketStates tells how a ticket stands: a tickets.Desk.
 type TicketStates interface {
-	// Standing returns an open ticket; an error of kind NotFound when there is none of that number.
-	Standing(ctx context.Context, number int64) (TicketStanding, error)
-}
-
-// TicketStanding is what may be told of a ticket, and the numbers by which a caller shows to belong to it.
-type TicketStanding struct {
-	Number    int64
-	State     string
-	UpdatedAt time.Time
-	Phones    []string
+	// NewestOpen returns the newest open ticket of a number, not counting one that the asking call has made itself; an error of kind
+	// NotFound when there is none.
+	NewestOpen(ctx context.Context, phone, callID string) (tickets.Status, error)
 }
 
 // Exchange runs flows for callers.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"hotline"
@@ -12,20 +11,18 @@ import (
 	"hotline/ivr/flow"
 	"hotline/ivr/spoken"
 	"hotline/media"
+	"hotline/tickets"
 )
 
 const askDesk = 3 * time.Second // then the caller is told that it cannot be found out now
 
-// ticketStatus tells how a ticket stands. The caller's number alone opens nothing, since it is easily forged: the caller types the
-// ticket's number, and it must be a ticket of the caller's number; or, with check ticket_and_phone, types the last four digits of
-// the number on the ticket as well and may call from anywhere. What does not match and what does not exist sound the same.
+// ticketStatus tells how the caller's newest open ticket stands. The caller's number alone opens nothing, since it is easily forged:
+// the caller types the ticket's number. What does not match and what does not exist sound the same, and tries are counted over all
+// calls.
 func (r *run) ticketStatus(ctx context.Context, n *flow.Node, s *flow.TicketStatus) (passed, error) {
 	out := passed{next: s.None.Node}
 	var sorry []*media.Prompt
 	for range s.Tries {
-		if !r.x.attempts.allow(r.flow.Name+"/"+n.ID, r.call.Info.Caller.Number) {
-			return out, r.call.Play(ctx, r.phrases("locked")...)
-		}
 		got, err := r.call.Collect(ctx, call.Collect{
 			Prompts: slices.Concat(sorry, r.phrases("status-ask-ticket")), Min: 1, Max: 12, Terminator: "#", First: 10 * time.Second, InterDigit: 4 * time.Second,
 		})
@@ -37,42 +34,32 @@ func (r *run) ticketStatus(ctx context.Context, n *flow.Node, s *flow.TicketStat
 			continue
 		}
 		out.digits = got.Digits
-		last4 := ""
-		if s.Check == flow.CheckTicketAndPhone {
-			if last4, err = r.lastFour(ctx); err != nil {
-				return out, err
-			}
+		if !r.x.attempts.allow(r.flow.Name+"/"+n.ID, r.call.Info.Caller.Number) {
+			r.call.Forget()
+			return out, r.call.Play(ctx, r.phrases("locked")...)
 		}
-		state, ok := r.standing(ctx, got.Digits, last4, s.Check)
+		status, ok := r.standing(ctx, got.Digits)
 		if ctx.Err() != nil {
 			return out, context.Cause(ctx)
 		}
 		if ok {
 			out.next = s.Next.Node
-			return out, r.call.Say(ctx, r.tell(state)...)
+			return out, r.call.Say(ctx, r.tell(status)...)
 		}
 		sorry = r.phrases("status-no-match")
 	}
 	return out, r.call.Play(ctx, sorry...)
 }
 
-func (r *run) lastFour(ctx context.Context) (string, error) {
-	got, err := r.call.Collect(ctx, call.Collect{
-		Prompts: r.phrases("status-ask-phone"), Min: 4, Max: 4, Terminator: "#", First: 10 * time.Second, InterDigit: 4 * time.Second, Secret: true,
-	})
-	return got.Digits, err
-}
-
-// standing finds the ticket, if the caller has shown to know enough of it.
-func (r *run) standing(ctx context.Context, typed, last4, check string) (TicketStanding, bool) {
-	number, err := strconv.ParseInt(typed, 10, 64)
-	if err != nil || r.x.cfg.Tickets == nil {
-		return TicketStanding{}, false
+// standing finds the ticket, if the caller has shown to know its number.
+func (r *run) standing(ctx context.Context, typed string) (tickets.Status, bool) {
+	if r.x.cfg.Tickets == nil || r.call.Info.Caller.Number == "" {
+		return tickets.Status{}, false
 	}
 	ask, cancel := context.WithTimeout(ctx, askDesk)
 	defer cancel()
 	stop := r.call.Music(holdMusic())
-	t, err := r.x.cfg.Tickets.Standing(ask, number)
+	t, err := r.x.cfg.Tickets.NewestOpen(ask, r.call.Info.Caller.Number, r.call.ID)
 	stop()
 	if err != nil {
 		if hotline.KindOf(err) != hotline.NotFound {
@@ -80,21 +67,13 @@ func (r *run) standing(ctx context.Context, typed, last4, check string) (TicketS
 		}
 		return t, false
 	}
-	return t, proven(t, r.call.Info.Caller.Number, last4, check)
-}
-
-// proven says whether what the caller showed belongs to the ticket.
-func proven(t TicketStanding, caller, last4, check string) bool {
-	if check == flow.CheckTicketAndPhone {
-		return len(last4) == 4 && slices.ContainsFunc(t.Phones, func(p string) bool { return len(p) > 4 && strings.HasSuffix(p, last4) })
-	}
-	return caller != "" && slices.Contains(t.Phones, caller)
+	return t, t.Check("ticket", typed)
 }
 
 // tell speaks the state and nothing else: no subject, no name.
-func (r *run) tell(t TicketStanding) []*media.Prompt {
+func (r *run) tell(t tickets.Status) []*media.Prompt {
 	v := r.voice()
-	out := v.around("status-ticket", v.digits(strconv.FormatInt(t.Number, 10)), "status-"+t.State)
+	out := v.around("status-ticket", v.digits(strconv.FormatInt(t.Number, 10)), "status-"+string(t.State))
 	return slices.Concat(out, v.prompt("status-updated"), v.words(spoken.Date(t.UpdatedAt.In(r.zone()), v.language)))
 }
 

@@ -189,15 +189,9 @@ type Pair struct {
 	Line        int
 }
 
-// What a caller must know to hear of a ticket.
-const (
-	CheckTicket         = "ticket"           // its number, calling from the number on it
-	CheckTicketAndPhone = "ticket_and_phone" // its number and the last four digits of the number on it
-)
-
-// TicketStatus tells the caller how an open ticket stands, after a check.
+// TicketStatus tells callers how their newest open ticket stands, after they have typed its number: the number that a call shows
+// proves nothing.
 type TicketStatus struct {
-	Check string
 	Tries int
 	Next  Target // after it was told
 	None  Target // no ticket, or the check failed

@@ -258,7 +258,6 @@ func parseLookup(d *fields) Spec {
 
 func parseTicketStatus(d *fields) Spec {
 	return &TicketStatus{
-		Check: d.oneOf("check", CheckTicket, CheckTicket, CheckTicketAndPhone),
 		Tries: d.number("tries", 3, 1, 5),
 		Next:  d.needTarget("next", "the node after the state was told"),
 		None:  d.needTarget("none", "the node when there is no ticket or the check has failed"),

@@ -68,8 +68,6 @@ func (n *Node) summary() string {
 		return fmt.Sprintf("≤ %d", s.Limit)
 	case *Lookup:
 		return s.Method + " " + s.URL
-	case *TicketStatus:
-		return s.Check
 	case *Queue:
 		return s.Queue.Value
 	case *Voicemail:

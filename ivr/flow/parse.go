@@ -20,7 +20,10 @@ const (
 	maxDepth  = 20
 )
 
-var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+var (
+	idPattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`) // as the database holds it
+)
 
 // Parse reads a flow. The flow is never nil: of a file with problems it holds what could be understood, for the outline. A file
 // without problems is still to be held against the rest of the configuration: [Check].
@@ -38,7 +41,7 @@ func Parse(source string) (*Flow, []Problem) {
 	f.Name = top.text("flow", 63)
 	if f.Name == "" {
 		top.missing("flow", "the name of this flow")
-	} else if !idPattern.MatchString(f.Name) {
+	} else if !namePattern.MatchString(f.Name) {
 		p.add(top.lineOf("flow"), "flow", "flow.bad_name", "%q is not a name: use a-z, 0-9 and -", f.Name)
 	}
 	f.Title = top.titles("title")
