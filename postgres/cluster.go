@@ -37,6 +37,9 @@ type cluster struct {
 
 func (c *cluster) pgdata() string { return filepath.Join(c.home, "data") }
 
+// codeInUse is the code of the error that the second process on a data directory gets.
+const codeInUse = "postgres.in_use"
+
 // takeLock makes this process the only one that runs a cluster at home. The kernel drops the lock when the process dies, however
 // it dies.
 func takeLock(home string) (*os.File, error) {
@@ -48,7 +51,7 @@ func takeLock(home string) (*os.File, error) {
 		holder := make([]byte, 20)
 		n, _ := f.ReadAt(holder, 0) // only for the message
 		f.Close()
-		return nil, hotline.Errorf(hotline.Conflict, "postgres.in_use",
+		return nil, hotline.Errorf(hotline.Conflict, codeInUse,
 			"another Hotline (process %s) runs on the data directory %s: stop it first, or give this one another HOTLINE_DATA_DIR",
 			bytes.TrimSpace(holder[:n]), filepath.Dir(home))
 	}
@@ -228,7 +231,7 @@ func (c *cluster) clearStale(ctx context.Context) error {
 			return nil
 		}
 	}
-	return hotline.Errorf(hotline.Conflict, "postgres.in_use",
+	return hotline.Errorf(hotline.Conflict, "postgres.orphan",
 		"a PostgreSQL server (process %d) still runs on %s and does not stop: stop it by hand", pid, c.pgdata())
 }
 

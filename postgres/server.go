@@ -91,15 +91,39 @@ func (s *Server) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// AttachURL is the URL of the server that a Hotline running on dataDir manages, for another process of the same user (the commands
-// that add a user or a token).
-func AttachURL(dataDir string) (string, error) {
-	dir, err := filepath.Abs(dataDir)
-	if err != nil {
-		return "", fmt.Errorf("attach: %w", err)
+// Attach is [Start] for a command that runs beside a Hotline: when one runs on the data directory, its server is used and Close leaves
+// it alone; otherwise the server runs for as long as the command.
+func Attach(ctx context.Context, cfg Config) (*Server, error) {
+	s, err := Start(ctx, cfg)
+	var in *hotline.Error
+	if !errors.As(err, &in) || in.Code != codeInUse {
+		return s, err
 	}
-	return managedURL(filepath.Join(dir, "postgres"), database), nil
+	dir, err := filepath.Abs(cfg.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("attach: %w", err)
+	}
+	s = &Server{url: managedURL(filepath.Join(dir, "postgres"), database), log: cfg.Log}
+	// The other one may be about to start, or to stop.
+	ctx, cancel := context.WithTimeout(ctx, attachLimit)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := pgx.Connect(ctx, s.url)
+		if err == nil {
+			return s, conn.Close(ctx)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, hotline.Errorf(hotline.Unavailable, "postgres.away", "a Hotline runs on %s, but its database does not answer: %w", dir, err)
+		}
+	}
 }
+
+// attachLimit is how long Attach waits for a server that another process is starting.
+const attachLimit = 15 * time.Second
 
 func managedURL(home, db string) string {
 	dir, _ := socketDir(home)
