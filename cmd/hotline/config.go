@@ -38,6 +38,8 @@ type config struct {
 	RecordingKey string
 	LookupHosts  []string
 	DialOut      []string
+	Country      string
+	Node         string
 }
 
 // setting is one key: its default, what it is for, and how a value is taken. The error of set says how to mend the value.
@@ -101,6 +103,20 @@ var settings = []setting{
 		c.LookupHosts = splitList(v)
 		return nil
 	}},
+	{"country", "CN", "whose numbers are typed without a country code (ISO 3166)", func(c *config, v string) error {
+		if len(v) != 2 || strings.ToUpper(v) != v {
+			return errors.New("give two capital letters, as in CN or GB")
+		}
+		c.Country = v
+		return nil
+	}},
+	{"node", "", "name of this process in the records of calls; empty: the machine's name", func(c *config, v string) error {
+		c.Node = v
+		if v == "" {
+			c.Node, _ = os.Hostname()
+		}
+		return nil
+	}},
 	{"dial_out", "", "prefixes in E.164 that calls may be transferred to (+8621,+44…); empty: none", setDialOut},
 }
 
@@ -120,7 +136,7 @@ func loadConfig(path string, environ []string) (config, error) {
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
 		key, ours := strings.CutPrefix(name, "HOTLINE_")
-		if !ours || key == "CONFIG" || strings.HasPrefix(key, "TEST_") {
+		if !ours || key == "CONFIG" || strings.HasPrefix(key, "TEST_") || strings.HasPrefix(key, "CALL_") {
 			continue
 		}
 		if err := c.take(strings.ToLower(key), value, "environment "+name, 0); err != nil {

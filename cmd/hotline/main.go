@@ -28,7 +28,7 @@ func commands() []command {
 		{"call", "[--to URI] [--from NUMBER] [--send DIGITS] …", "be a caller in the terminal", runCall},
 		{"doctor", "[--config FILE]", "check ports, database, certificates, speech, disk", runDoctor},
 		{"user", "add --login NAME --role ROLE | password --login NAME", "make a console account or set its password", runUser},
-		{"token", "create --name NAME --role ROLE | revoke --name NAME", "make or revoke an API token", runToken},
+		{"token", "create --name NAME --role ROLE", "make an API token (revoked in the console)", runToken},
 		{"config", "keys | export DIR | plan DIR | apply DIR", "configuration as files", runConfig},
 		{"migrate", "[--config FILE]", "bring the database to this version's schema", runMigrate},
 		{"version", "", "print the version", runVersion},

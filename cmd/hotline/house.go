@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"hotline/acd"
+	"hotline/call"
+	"hotline/ivr"
+	"hotline/ivr/speech"
+	"hotline/media"
+	"hotline/postgres"
+	"hotline/recordings"
+	"hotline/sip"
+	"hotline/tickets"
+	"hotline/web"
+)
+
+// house is the product put together. The order of its fields is the order in which its parts are made: each knows only those
+// before it.
+type house struct {
+	log        *slog.Logger
+	server     *postgres.Server
+	pool       *pgxpool.Pool
+	journal    *call.Journal
+	desk       *tickets.Desk
+	recordings *recordings.Store
+	engine     *media.Engine
+	board      *call.Switchboard
+	directory  *sip.Directory
+	trace      *sip.Trace
+	edge       *sip.Edge
+	queues     *acd.Queues
+	line       *acd.Line
+	exchange   *ivr.Exchange
+	web        *web.Server
+	listener   net.Listener
+	node       string
+}
+
+// build makes every part. With an error, what was made so far is closed.
+func build(ctx context.Context, c config, demo bool, log *slog.Logger) (h *house, err error) {
+	h = &house{log: log, node: c.Node}
+	defer func() {
+		if err != nil {
+			h.close()
+		}
+	}()
+	if h.listener, err = net.Listen("tcp", c.HTTPAddr); err != nil {
+		return h, fmt.Errorf("the console cannot listen at %s (http_addr, HOTLINE_HTTP_ADDR): %w", c.HTTPAddr, err)
+	}
+	for _, stage := range []func(context.Context, config, bool) error{h.openStore, h.openRecords, h.openEdge, h.openFlows, h.openWeb} {
+		if err = stage(ctx, c, demo); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+func (h *house) openStore(ctx context.Context, c config, _ bool) (err error) {
+	if err := os.MkdirAll(c.DataDir, 0o755); err != nil {
+		return fmt.Errorf("the data folder (data_dir, HOTLINE_DATA_DIR): %w", err)
+	}
+	if h.server, err = postgres.Start(ctx, postgres.Config{URL: c.DatabaseURL, DataDir: c.DataDir, Log: h.log}); err != nil {
+		return err
+	}
+	if h.pool, err = postgres.Connect(ctx, h.server.URL()); err != nil {
+		return err
+	}
+	return postgres.Migrate(ctx, h.pool)
+}
+
+// openRecords makes what keeps calls: the journal and those who read it.
+func (h *house) openRecords(_ context.Context, c config, _ bool) (err error) {
+	h.journal, err = call.OpenJournal(call.JournalConfig{Dir: filepath.Join(c.DataDir, "journal"), Pool: h.pool, Log: h.log})
+	if err != nil {
+		return err
+	}
+	h.desk = tickets.New(h.pool, tickets.Config{Country: c.Country, Log: h.log})
+	h.desk.Register(h.journal)
+	key := c.RecordingKey
+	if key == "" {
+		key = filepath.Join(c.DataDir, "recordings.key")
+	}
+	h.recordings, err = recordings.Open(recordings.Config{
+		Dir: filepath.Join(c.DataDir, "recordings"), KeyFile: key, Pool: h.pool, Journal: h.journal, RetentionDays: c.KeepDays, Log: h.log,
+	})
+	return err
+}
+
+// openEdge makes what carries calls. The switchboard asks the exchange what answers a call; the exchange calls out through the
+// edge: so the exchange is looked up when the first call comes.
+func (h *house) openEdge(ctx context.Context, c config, _ bool) (err error) {
+	bind := netip.Addr{}
+	if host, _, err := net.SplitHostPort(c.SIPAddr); err == nil {
+		bind, _ = netip.ParseAddr(host)
+	}
+	h.engine, err = media.NewEngine(media.Config{PortMin: c.RTPMin, PortMax: c.RTPMax, BindIP: bind, ExternalIP: c.ExternalAddr, Log: h.log})
+	if err != nil {
+		return err
+	}
+	h.board = call.NewSwitchboard(call.Config{
+		Journal: h.journal, Node: h.node, MaxCalls: c.MaxCalls, Log: h.log,
+		Route: func(ctx context.Context, i call.Info) (call.Script, error) { return h.exchange.Route(ctx, i) },
+	})
+	if h.directory, err = sip.OpenDirectory(ctx, h.pool, h.log); err != nil {
+		return err
+	}
+	h.trace = sip.NewTrace(sip.TraceConfig{Pool: h.pool, Log: h.log})
+	h.edge, err = sip.New(sip.Config{
+		ListenUDPTCP: c.SIPAddr, ListenTLS: c.SIPTLSAddr, TLSCert: c.SIPTLSCert, TLSKey: c.SIPTLSKey, External: c.ExternalAddr,
+		Engine: h.engine, Acceptor: h.board, Directory: h.directory, Trace: h.trace, Log: h.log, MaxCalls: c.MaxCalls,
+	})
+	return err
+}
+
+// openFlows makes what callers meet.
+func (h *house) openFlows(ctx context.Context, c config, demo bool) (err error) {
+	if h.queues, err = acd.OpenQueues(ctx, h.pool, h.log); err != nil {
+		return err
+	}
+	h.line = acd.NewLine(acd.LineConfig{Queues: h.queues, Log: h.log})
+	espeak, err := speech.NewEspeak()
+	if err != nil {
+		return err
+	}
+	voice, err := speech.NewVoice(espeak, filepath.Join(c.DataDir, "speech"))
+	if err != nil {
+		return err
+	}
+	rules := ivr.Rules{OutboundAllow: outbound(c.DialOut), LookupAllow: c.LookupHosts}
+	if demo {
+		if err := ivr.SeedDemo(ctx, ivr.NewStore(h.pool, rules, voice)); err != nil {
+			return fmt.Errorf("seed the demo: %w", err)
+		}
+		if err := errors.Join(h.directory.Reload(ctx), h.queues.Reload(ctx)); err != nil {
+			return err
+		}
+	}
+	h.exchange, err = ivr.Open(ctx, ivr.Config{
+		Pool: h.pool, Voice: voice, Line: h.line, Queues: h.queues, Recordings: h.recordings, Tickets: h.desk, Dialer: h.edge,
+		Engine: h.engine, Rules: rules, Country: c.Country, Log: h.log,
+	})
+	return err
+}
+
+// outbound makes patterns of prefixes.
+func outbound(prefixes []string) []string {
+	patterns := make([]string, len(prefixes))
+	for i, p := range prefixes {
+		patterns[i] = p + "*"
+	}
+	return patterns
+}
+
+func (h *house) openWeb(_ context.Context, c config, _ bool) (err error) {
+	if c.HTTPTLSCert != "" {
+		if h.listener, err = listenTLS(h.listener, c.HTTPTLSCert, c.HTTPTLSKey); err != nil {
+			return err
+		}
+	}
+	h.web, err = web.New(web.Config{
+		Pool: h.pool, Desk: h.desk, Recordings: h.recordings, Directory: h.directory, Edge: h.edge, Trace: h.trace, Flows: h.exchange.Store,
+		Queues: h.queues, Line: h.line, Switchboard: h.board, Journal: h.journal, Engine: h.engine, Log: h.log, Version: versionText(),
+	})
+	return err
+}
+
+// run lets every part live until it is told to stop: drain is done when no new call may come, stop when those that are left end
+// too. It returns when all of it is down.
+func (h *house) run(drain, stop context.Context) error {
+	g, failed := errgroup.WithContext(context.WithoutCancel(drain))
+	base, end := context.WithCancel(failed)
+	defer end()
+	calls, endCalls := context.WithCancel(base)
+	defer endCalls()
+	part := func(ctx context.Context, name string, run func(context.Context) error) {
+		g.Go(func() error {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	part(calls, "switchboard", h.board.Run)
+	part(base, "database", h.server.Run)
+	part(base, "journal", h.journal.Run)
+	part(base, "recordings", h.recordings.Run)
+	part(base, "media", h.engine.Run)
+	part(base, "trunks and numbers", h.directory.Run)
+	part(base, "queues", h.queues.Run)
+	part(base, "line", h.line.Run)
+	part(base, "flows", h.exchange.Run)
+	part(base, "SIP trace", h.trace.Run)
+	part(base, "SIP", h.edge.Run)
+	part(base, "web", func(ctx context.Context) error { return h.web.Run(ctx, h.listener) })
+	part(base, "reconciling", h.reconcile)
+	g.Go(func() error {
+		select {
+		case <-drain.Done():
+		case <-base.Done():
+		}
+		h.finish(base, stop, endCalls)
+		end()
+		return nil
+	})
+	return g.Wait()
+}
+
+// reconcile closes what a process that was killed left open.
+func (h *house) reconcile(ctx context.Context) error {
+	if err := call.Reconcile(ctx, h.journal, h.pool, h.node); err != nil && ctx.Err() == nil {
+		h.log.Error("calls of the process before could not be closed", "err", err)
+	}
+	if err := h.recordings.Repair(ctx); err != nil && ctx.Err() == nil {
+		h.log.Error("recordings of the process before could not be repaired", "err", err)
+	}
+	return nil
+}
+
+// finish ends the calls, in peace or when stop is done, and files what is left.
+func (h *house) finish(base, stop context.Context, endCalls func()) {
+	if live, _ := h.board.Count(); live > 0 {
+		h.log.Info("no new calls are taken; the calls that are up go on, a second signal ends them", "calls", live)
+	}
+	waiting, cancel := context.WithCancel(base)
+	defer cancel()
+	context.AfterFunc(stop, cancel)
+	if err := h.board.Drain(waiting); err != nil {
+		h.log.Info("the calls that are left are ended")
+	}
+	endCalls()
+	last, cancel := context.WithTimeout(context.WithoutCancel(base), 10*time.Second)
+	defer cancel()
+	h.drained(last)
+	if err := errors.Join(h.recordings.Close(last), h.trace.Flush(last), h.journal.Flush(last)); err != nil {
+		h.log.Warn("not everything is in the database yet; the next start files it", "err", err)
+	}
+}
+
+// drained waits until the switchboard holds no call.
+func (h *house) drained(ctx context.Context) {
+	if err := h.board.Drain(ctx); err != nil {
+		h.log.Warn("calls did not end in time", "err", err)
+	}
+}
+
+// close releases what the parts hold when none of them runs.
+func (h *house) close() {
+	if h.listener != nil {
+		h.listener.Close()
+	}
+	if h.journal != nil {
+		h.journal.Close()
+	}
+	if h.pool != nil {
+		h.pool.Close()
+	}
+	if h.server != nil {
+		h.server.Close()
+	}
+}

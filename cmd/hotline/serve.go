@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"hotline/web/login"
+)
+
+// runServe runs the product until a signal: the first drains, the second ends the calls that are left.
+func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	fs, load := flags("serve", stderr)
+	demo := fs.Bool("demo", false, "seed a demo once: numbers 4000 and 4001, a trunk that trusts this machine")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	c, err := load()
+	if err != nil {
+		return err
+	}
+	raiseFileLimit()
+	log := newLog(stderr, c)
+	drain, stop, release := signals(ctx)
+	defer release()
+	h, err := build(drain, c, *demo, log)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	first, err := login.EnsureFirstAccounts(ctx, h.pool)
+	if err != nil {
+		return err
+	}
+	banner(stdout, c, h, *demo, first)
+	return h.run(drain, stop)
+}
+
+// signals returns two contexts: the first ends at the first SIGINT or SIGTERM (or with ctx), the second at the second.
+func signals(ctx context.Context) (drain, stop context.Context, release func()) {
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	drain, begin := context.WithCancel(ctx)
+	stop, end := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		for _, f := range []func(){begin, end} {
+			select {
+			case <-ch:
+				f()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return drain, stop, func() {
+		signal.Stop(ch)
+		close(done)
+		begin()
+		end()
+	}
+}
+
+// banner says where everything is. First passwords are shown once, here.
+func banner(w io.Writer, c config, h *house, demo bool, first []login.Credential) {
+	scheme := "http"
+	if c.HTTPTLSCert != "" {
+		scheme = "https"
+	}
+	fmt.Fprintf(w, "Hotline %s\n", versionText())
+	fmt.Fprintf(w, "  console  %s://%s\n", scheme, h.listener.Addr())
+	fmt.Fprintf(w, "  SIP      %s, UDP and TCP\n", c.SIPAddr)
+	if demo {
+		fmt.Fprintf(w, "  dial     sip:4000@%s (4001 is closed: voicemail), or: bin/hotline call --to sip:4000@%s\n", c.SIPAddr, c.SIPAddr)
+	}
+	for _, who := range first {
+		fmt.Fprintf(w, "  log in as %s with %s\n", who.Login, who.Password)
+	}
+	if len(first) > 0 {
+		fmt.Fprintln(w, "  These passwords are shown this once; hotline user password --login NAME makes a new one.")
+	}
+	fmt.Fprintln(w, "Ready. Ctrl-C drains, a second Ctrl-C stops.")
+}
+
+func newLog(w io.Writer, c config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	var handler slog.Handler = slog.NewTextHandler(w, options)
+	if c.LogFormat == "json" {
+		handler = slog.NewJSONHandler(w, options)
+	}
+	log := slog.New(handler)
+	slog.SetDefault(log)
+	return log
+}
+
+func listenTLS(l net.Listener, cert, key string) (net.Listener, error) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("http_tls_cert, http_tls_key: %w", err)
+	}
+	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}), nil
+}
+
+// raiseFileLimit takes what the system allows: a call holds up to three descriptors.
+func raiseFileLimit() {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < limit.Max {
+		limit.Cur = limit.Max
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	}
+}
