@@ -116,7 +116,8 @@ func (p Plan) national(digits string) (string, bool) {
 		return "", false
 	}
 	n, err := phonenumbers.Parse(digits, p.Country)
-	if err != nil || !phonenumbers.IsValidNumberForRegion(n, p.Country) {
+	// Valid anywhere with the country's code: Canada answers to a number without code from the United States.
+	if err != nil || !phonenumbers.IsValidNumber(n) {
 		return p.withoutPlus(digits)
 	}
 	return phonenumbers.Format(n, phonenumbers.E164), true
@@ -130,7 +131,7 @@ func (p Plan) withoutPlus(digits string) (string, bool) {
 		return "", false
 	}
 	n, err := phonenumbers.Parse("+"+strconv.Itoa(code)+rest, "ZZ")
-	if err != nil || !phonenumbers.IsValidNumberForRegion(n, p.Country) {
+	if err != nil || !phonenumbers.IsValidNumber(n) {
 		return "", false
 	}
 	return phonenumbers.Format(n, phonenumbers.E164), true
