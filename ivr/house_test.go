@@ -1,0 +1,249 @@
+package ivr
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"hotline/acd"
+	"hotline/call"
+	"hotline/call/calltest"
+	"hotline/ivr/speech"
+	"hotline/media"
+	"hotline/postgres/pgtest"
+	"hotline/recordings"
+	"hotline/tickets"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// testVoice is the real voice; what it has spoken is shared by all runs of the tests on this machine.
+var testVoice = sync.OnceValues(func() (*speech.Voice, error) {
+	e, err := speech.NewEspeak()
+	if err != nil {
+		return nil, err
+	}
+	return speech.NewVoice(e, filepath.Join(os.TempDir(), "hotline-test-speech"))
+})
+
+func realVoice(t testing.TB) *speech.Voice {
+	t.Helper()
+	v, err := testVoice()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// house is a hotline without SIP: everything else is real.
+type house struct {
+	t        testing.TB
+	pool     *pgxpool.Pool
+	store    *Store
+	exchange *Exchange
+	engine   *media.Engine
+	journal  *call.Journal
+	board    *call.Switchboard
+	tapes    *recordings.Store
+	desk     *tickets.Desk
+	log      *safeLog
+}
+
+// safeLog keeps what was logged, to look for what must not be in it.
+type safeLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *safeLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *safeLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newHouse(t testing.TB, rules Rules) *house {
+	t.Helper()
+	h := &house{t: t, pool: pgtest.New(t), engine: calltest.NewEngine(t), log: &safeLog{}}
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(h.log, t.Output()), nil))
+	h.store = NewStore(h.pool, rules, realVoice(t))
+	if err := SeedDemo(t.Context(), h.store); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if h.journal, err = call.OpenJournal(call.JournalConfig{Dir: t.TempDir(), Pool: h.pool, Log: log}); err != nil {
+		t.Fatal(err)
+	}
+	h.desk = tickets.New(h.pool, tickets.Config{})
+	h.desk.Register(h.journal)
+	dir := t.TempDir()
+	h.tapes, err = recordings.Open(recordings.Config{Dir: filepath.Join(dir, "rec"), KeyFile: filepath.Join(dir, "key"), Pool: h.pool, Journal: h.journal, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queues, err := acd.OpenQueues(t.Context(), h.pool, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := acd.NewLine(acd.LineConfig{Queues: queues, Log: log})
+	h.exchange, err = Open(t.Context(), Config{
+		Pool: h.pool, Voice: realVoice(t), Line: line, Queues: queues, Recordings: h.tapes, Tickets: h.desk, Rules: rules, Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.board = call.NewSwitchboard(call.Config{Journal: h.journal, Node: "test", Route: h.exchange.Route, Log: log})
+	h.run("journal", h.journal.Run)
+	h.run("exchange", h.exchange.Run)
+	h.run("line", line.Run)
+	h.run("switchboard", h.board.Run)
+	return h
+}
+
+// run runs a part until the test ends, the last started first to stop.
+func (h *house) run(name string, part func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- part(ctx) }()
+	h.t.Cleanup(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil && ctx.Err() == nil {
+				h.t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(20 * time.Second):
+			h.t.Errorf("%s did not stop", name)
+		}
+	})
+}
+
+// publish makes a flow live.
+func (h *house) publish(name, source string) {
+	h.t.Helper()
+	if _, err := h.store.SaveDraft(h.t.Context(), "test", name, source, nil); err != nil {
+		h.t.Fatal(err)
+	}
+	if _, err := h.store.Publish(h.t.Context(), "test", name, ""); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := h.exchange.Reload(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// ring calls a flow.
+func (h *house) ring(flow, caller string) *calltest.Leg {
+	h.t.Helper()
+	l := calltest.NewLeg(h.t, h.engine, call.Info{
+		Caller: call.Party{Number: caller, Withheld: caller == ""}, Dialled: "4000", Flow: flow, Language: "en", Remote: "127.0.0.1:5060",
+	})
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		err := l.Ring(h.t.Context(), h.board)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatal(err)
+		}
+		l = calltest.NewLeg(h.t, h.engine, l.Info())
+	}
+	return l
+}
+
+// ended waits for the end of a call and returns its row.
+func (h *house) ended(l *calltest.Leg) call.Detail {
+	h.t.Helper()
+	select {
+	case <-l.Ended():
+	case <-time.After(60 * time.Second):
+		h.t.Fatal("the call does not end")
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if err := h.journal.Flush(h.t.Context()); err != nil {
+			h.t.Fatal(err)
+		}
+		d, err := call.Get(h.t.Context(), h.pool, l.Info().CallID)
+		if err == nil && d.EndedAt != nil {
+			return d
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("the call's row is not closed: %v", err)
+		}
+	}
+}
+
+// prompt returns a prompt as the caller hears it.
+func (h *house) prompt(name, language string) []int16 {
+	h.t.Helper()
+	list := voice{snap: h.exchange.live.Load(), language: language}.prompt(name)
+	if len(list) == 0 {
+		h.t.Fatalf("no prompt %s in %s", name, language)
+	}
+	return list[0].PCM()
+}
+
+// hears waits until a prompt was heard, by its first second: G.711 changes samples, so likeness is measured.
+func (h *house) hears(l *calltest.Leg, pcm []int16, within time.Duration) {
+	h.t.Helper()
+	if !l.Phone.WaitHeard(within, func(heard []int16) bool { return contains(heard, pcm) }) {
+		h.t.Fatalf("the prompt was not heard within %s", within)
+	}
+}
+
+// contains looks for the loudest 300 ms of pcm in heard by normalised correlation.
+func contains(heard, pcm []int16) bool {
+	const n = 2400
+	if len(pcm) < n {
+		pcm = append(slices.Clone(pcm), make([]int16, n-len(pcm))...)
+	}
+	best, at := int64(-1), 0
+	for i := 0; i+n <= len(pcm) && i < 16000; i += 400 {
+		if e := energy(pcm[i : i+n]); e > best {
+			best, at = e, i
+		}
+	}
+	want := pcm[at : at+n]
+	for i := 0; i+n <= len(heard); i++ {
+		if i%8 == 0 && likeness(heard[i:i+n:i+n], want, 16) < 0.3 {
+			continue // coarse: G.711 prompts start at a frame, but jitter may shift them
+		}
+		if likeness(heard[i:i+n], want, 1) > 0.9 {
+			return true
+		}
+	}
+	return false
+}
+
+func energy(pcm []int16) (sum int64) {
+	for _, s := range pcm {
+		sum += int64(s) * int64(s)
+	}
+	return sum
+}
+
+func likeness(a, b []int16, step int) float64 {
+	var ab, aa, bb float64
+	for i := 0; i < len(b); i += step {
+		x, y := float64(a[i]), float64(b[i])
+		ab, aa, bb = ab+x*y, aa+x*x, bb+y*y
+	}
+	if aa == 0 || bb == 0 || ab < 0 {
+		return 0
+	}
+	return ab * ab / (aa * bb)
+}
