@@ -38,6 +38,7 @@ func init() {
 	// sipgo refuses to send more than 1,300 bytes over UDP, and reads no more than half of a datagram, unless it is told.
 	sipmsg.UDPMTUSize = wire.MaxMessage
 	sipmsg.TransportBufferReadSize = wire.MaxMessage
+	sipmsg.SetDefaultLogger(slog.New(slog.DiscardHandler)) // it would write whole messages, credentials and all
 }
 
 // Config of an [Edge].

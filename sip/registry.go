@@ -222,13 +222,18 @@ func (e *Edge) sweep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			e.legs.mu.Lock()
-			for key, a := range e.legs.invites {
-				if a.leg == nil && now.Sub(a.at) > 40*time.Second {
-					e.legs.drop(key)
-				}
-			}
-			e.legs.mu.Unlock()
+			e.legs.expire(now)
+		}
+	}
+}
+
+// expire forgets what has not become a leg ten seconds after it came in.
+func (r *registry) expire(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, a := range r.invites {
+		if a.leg == nil && now.Sub(a.at) > 10*time.Second {
+			r.drop(key)
 		}
 	}
 }

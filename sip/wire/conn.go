@@ -56,7 +56,10 @@ func (c *packetConn) WriteTo(p []byte, to net.Addr) (int, error) {
 	if c.judge.Seen != nil {
 		c.judge.Seen(Source{"UDP", addrPort(c.LocalAddr()), addrPort(to)}, true, p)
 	}
-	return c.PacketConn.WriteTo(p, to)
+	if _, err := c.PacketConn.WriteTo(unlend(p), to); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
@@ -193,7 +196,10 @@ func (c *streamConn) Write(p []byte) (int, error) {
 		c.judge.Seen(c.src, true, p)
 	}
 	c.Conn.SetWriteDeadline(time.Now().Add(partial))
-	return c.Conn.Write(p)
+	if _, err := c.Conn.Write(unlend(p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func (c *streamConn) Close() error {

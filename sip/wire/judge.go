@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"hash/fnv"
 	"net/netip"
 	"strconv"
@@ -262,10 +263,10 @@ func checkURI(uri string) *Refusal {
 	}
 	switch strings.ToLower(scheme) {
 	case "sip", "sips":
-		if strings.Contains(rest, "?") {
+		host := rest[strings.LastIndexByte(rest, '@')+1:]
+		if strings.Contains(host, "?") {
 			return bad("header fields in the Request-URI")
 		}
-		host := rest[strings.LastIndexByte(rest, '@')+1:]
 		host, _, _ = strings.Cut(host, ";")
 		if _, _, ok := splitHostPort(host); !ok {
 			return bad("malformed Request-URI")
@@ -373,6 +374,7 @@ func (r *Raw) replyTo(src Source) netip.AddrPort {
 
 // canonical writes the message out in the one form that sipgo's parser reads well.
 func (r *Raw) canonical() []byte {
+	branch := r.lentBranch()
 	b := make([]byte, 0, 1024)
 	if r.Status != 0 {
 		b = append(b, "SIP/2.0 "+strconv.Itoa(r.Status)+" "+r.Reason...)
@@ -387,6 +389,10 @@ func (r *Raw) canonical() []byte {
 		case "Via", "Contact", "Route", "Record-Route":
 			for _, v := range splitTop(f.Value, ',') {
 				b = append(b, "\r\n"+f.Name+": "+canonicalValue(f.Name, v)...)
+				if f.Name == "Via" && branch != "" {
+					b = append(b, branch...)
+					branch = ""
+				}
 			}
 		default:
 			b = append(b, "\r\n"+f.Name+": "+canonicalValue(f.Name, f.Value)...)
@@ -394,6 +400,41 @@ func (r *Raw) canonical() []byte {
 	}
 	b = append(b, "\r\nContent-Length: "+strconv.Itoa(len(r.Body))+"\r\n\r\n"...)
 	return append(b, r.Body...)
+}
+
+// lent marks a branch that is ours and not the client's.
+const lent = ";branch=z9hG4bKrfc2543."
+
+// lentBranch returns a branch for the top Via of a client of RFC 2543 that gives neither branch nor From tag: sipgo knows no other way
+// to find its transaction. ACK and CANCEL get the one of their INVITE. It is taken out again before the Via goes back.
+func (r *Raw) lentBranch() string {
+	from, _ := r.Get("From")
+	if r.Status != 0 || hasTag(from) {
+		return ""
+	}
+	v, err := ParseVia(r.List("Via")[0])
+	if _, has := v.Params.Get("branch"); err != nil || has {
+		return ""
+	}
+	id, _ := r.Get("Call-ID")
+	seq, _ := r.Get("CSeq")
+	n, _, _ := parseCSeq(seq)
+	h := fnv.New64a()
+	h.Write([]byte(v.String() + "\x00" + id + "\x00" + from + "\x00" + strconv.FormatUint(uint64(n), 10)))
+	return lent + strconv.FormatUint(h.Sum64(), 36)
+}
+
+// unlend takes a lent branch out of a response.
+func unlend(p []byte) []byte {
+	i := bytes.Index(p, []byte(lent))
+	if i < 0 || !bytes.HasPrefix(p, []byte("SIP/2.0 ")) {
+		return p
+	}
+	j := i + len(lent)
+	for j < len(p) && (p[j] >= '0' && p[j] <= '9' || p[j] >= 'a' && p[j] <= 'z') {
+		j++
+	}
+	return append(append(make([]byte, 0, len(p)), p[:i]...), p[j:]...)
 }
 
 func canonicalValue(name, value string) string {

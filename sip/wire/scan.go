@@ -189,7 +189,7 @@ func (r *Raw) field(line string) {
 		return
 	}
 	value = strings.Trim(value, " \t")
-	if i := strings.IndexFunc(value, isControl); i >= 0 {
+	if hasControl(value) {
 		r.blame(errControl)
 		value = strings.Map(func(c rune) rune {
 			if isControl(c) {
@@ -199,6 +199,16 @@ func (r *Raw) field(line string) {
 		}, value)
 	}
 	r.Fields = append(r.Fields, Field{canonical(name), value})
+}
+
+// hasControl reports control characters that are not quoted pairs (section 25.1 lets these be anything but CR and LF).
+func hasControl(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if isControl(rune(s[i])) && (i == 0 || s[i-1] != '\\' || s[i] == '\r' || s[i] == '\n') {
+			return true
+		}
+	}
+	return false
 }
 
 func isControl(c rune) bool { return c < 0x20 && c != '\t' || c == 0x7f }

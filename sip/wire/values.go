@@ -190,7 +190,8 @@ const magic = "z9hG4bK"
 
 // Address is name-addr or addr-spec with the parameters of the field.
 type Address struct {
-	Display string // as written, without quotes
+	Display string // without quotes and escapes
+	quoted  string // the same as it was written, if it was quoted
 	URI     string
 	Params  Params
 }
@@ -208,7 +209,8 @@ func ParseAddress(s string) (Address, error) {
 		if end < 0 {
 			return a, errAddress
 		}
-		a.Display, rest = unquote(s[:end]), strings.TrimSpace(s[end:])
+		a.quoted = s[:end]
+		a.Display, rest = unquote(a.quoted), strings.TrimSpace(s[end:])
 		if !strings.HasPrefix(rest, "<") {
 			return a, errAddress
 		}
@@ -313,8 +315,11 @@ func (a Address) String() string {
 		return "*"
 	}
 	s := "<" + a.URI + ">" + a.Params.String()
-	if a.Display != "" {
-		s = Quote(a.Display) + " " + s
+	switch {
+	case a.quoted != "":
+		return a.quoted + " " + s
+	case a.Display != "":
+		return Quote(a.Display) + " " + s
 	}
 	return s
 }
