@@ -1,0 +1,214 @@
+package media
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestSteadyStateDoesNotAllocate: packets and ticks make no garbage, whatever a stream does.
+func TestSteadyStateDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	keys := &SRTPKeys{Local: [30]byte{1}, Remote: [30]byte{2}}
+	for _, c := range []struct {
+		name  string
+		edit  func(*Setup)
+		start func(b *bench, p *peer)
+		most  float64
+	}{
+		{name: "prompt", start: func(_ *bench, p *peer) { p.stream.Play(Tone(440, time.Minute, 0.5), PlayOptions{Loop: true}) }},
+		{name: "music, 60 ms", edit: func(n *Setup) { n.Ptime = 60 * time.Millisecond }, start: func(_ *bench, p *peer) { p.stream.PlayMusic(NewMusic(Tone(440, time.Second, 0.5))) }},
+		{name: "tap", start: func(_ *bench, p *peer) { p.stream.Tap(deaf{}) }},
+		{name: "digits in the audio", edit: func(n *Setup) { n.InbandDTMF = true }},
+		{name: "relay", start: func(b *bench, p *peer) { b.roomOf(p, b.newPeer(nil)) }},
+		{name: "mixing", start: func(b *bench, p *peer) { b.roomOf(p, b.newPeer(nil), b.newPeer(nil)) }},
+		{name: "SRTP", edit: func(n *Setup) { n.SRTP = keys }, most: 4}, // what pion allocates for a packet each way
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			p := b.newPeer(c.edit)
+			if c.start != nil {
+				c.start(b, p)
+			}
+			if s := p.stream.setup.SRTP; s != nil {
+				p.cipher, _ = newCipher(SRTPKeys{Local: s.Remote, Remote: s.Local})
+			}
+			packets := make([][]byte, 400)
+			for i := range packets {
+				packets[i] = p.audio(p.samples(500, frameSamples))
+			}
+			p.stream.control.next = b.time().Add(time.Hour) // reports, every 5 s, may allocate
+			i := 0
+			step := func() {
+				p.say(packets[i])
+				i++
+				b.step(1)
+			}
+			for range 100 {
+				step()
+			}
+			if n := testing.AllocsPerRun(200, step); n > c.most {
+				t.Errorf("%v allocations in 20 ms", n)
+			}
+		})
+	}
+}
+
+type deaf struct{}
+
+func (deaf) Frame(in, out []int16) {}
+
+func (b *bench) roomOf(peers ...*peer) *Room {
+	room := NewRoom(b.Engine)
+	for _, p := range peers {
+		if err := room.Join(p.stream, Talker); err != nil {
+			b.t.Fatal(err)
+		}
+		p.stream.control.next = b.time().Add(time.Hour)
+	}
+	return room
+}
+
+// load is many streams and one socket that speaks for all their peers.
+type load struct {
+	e       *Engine
+	shared  bool
+	streams []*Stream
+	conn    []*net.UDPConn
+	packet  []byte
+}
+
+func newLoad(b *testing.B, n int, shared bool, edit func(*Setup)) *load {
+	e, err := NewEngine(Config{BindIP: loopback})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l := &load{e: e, shared: shared, packet: make([]byte, 172)}
+	putHeader(l.packet, 0, false, 0, 0, 77)
+	for range n {
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		conn.SetReadBuffer(4096) // nobody reads: what is sent there is dropped cheaply
+		remote := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+		s, err := e.Open(OpenOptions{Remote: remote, Shared: shared})
+		if err != nil {
+			b.Fatal(err)
+		}
+		setup := Setup{Remote: remote, RTCPMux: true, DTMFPayloadType: 101}
+		if edit != nil {
+			edit(&setup)
+		}
+		if err := s.Configure(setup); err != nil {
+			b.Fatal(err)
+		}
+		s.control.next = time.Now().Add(time.Hour)
+		l.streams, l.conn = append(l.streams, s), append(l.conn, conn)
+	}
+	b.Cleanup(func() {
+		for i, s := range l.streams {
+			s.Close()
+			l.conn[i].Close()
+		}
+		e.closeShared()
+		e.closeShards()
+	})
+	return l
+}
+
+// talk sends one packet from every peer.
+func (l *load) talk(seq int) {
+	binary.BigEndian.PutUint16(l.packet[2:], uint16(seq))
+	binary.BigEndian.PutUint32(l.packet[4:], uint32(seq*frameSamples))
+	for i, s := range l.streams {
+		to := s.way.local()
+		l.conn[i].WriteToUDPAddrPort(l.packet, netip.AddrPortFrom(to.Addr(), to.Port()))
+	}
+}
+
+// read reads what has arrived, as the pollers do.
+func (l *load) read(events []syscall.EpollEvent, buf *batch) {
+	for _, sh := range l.e.shards {
+		for more := true; more; {
+			sh.poll.Control(func(fd uintptr) {
+				n, _ := syscall.EpollWait(int(fd), events, 0)
+				more = n > 0
+				for _, ev := range events[:max(n, 0)] {
+					sh.sockets[ev.Fd].read(buf)
+				}
+			})
+		}
+	}
+	l.e.flush()
+}
+
+// BenchmarkStream measures what one stream costs in CPU of Hotline: 20 ms of receiving a packet and sending one, over real sockets.
+// The peers' own sending is not counted. "streams/core" is how many a core can carry at that.
+func BenchmarkStream(b *testing.B) {
+	const n = 500
+	taps := func(l *load) {
+		for _, s := range l.streams {
+			s.Tap(deaf{})
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		shared bool
+		edit   func(*Setup)
+		start  func(*load)
+	}{
+		{"prompt/ports", false, nil, nil},
+		{"prompt/shared", true, nil, nil},
+		{"recorded/shared", true, nil, taps},
+		{"inband/shared", true, func(s *Setup) { s.InbandDTMF = true }, nil},
+		{"relayed/shared", true, nil, func(l *load) {
+			for i := 0; i+1 < len(l.streams); i += 2 {
+				r := NewRoom(l.e)
+				r.Join(l.streams[i], Talker)
+				r.Join(l.streams[i+1], Talker)
+			}
+		}},
+		{"srtp/ports", false, func(s *Setup) { s.SRTP = &SRTPKeys{} }, nil},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			l := newLoad(b, n, c.shared, c.edit)
+			prompt := Tone(440, time.Minute, 0.5)
+			if c.start != nil {
+				c.start(l)
+			} else {
+				for _, s := range l.streams {
+					s.Play(prompt, PlayOptions{Loop: true})
+				}
+			}
+			events, buf, now := make([]syscall.EpollEvent, 256), newBatch(), time.Now()
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				b.StopTimer()
+				l.talk(i)
+				now = now.Add(frameTime)
+				b.StartTimer()
+				l.read(events, buf)
+				for _, sh := range l.e.shards {
+					sh.tick(now)
+				}
+			}
+			each := float64(b.Elapsed().Nanoseconds()) / float64(b.N) / n
+			b.ReportMetric(each/1000, "µs/stream-tick")
+			b.ReportMetric(float64(frameTime.Nanoseconds())/each, "streams/core")
+		})
+	}
+}
+
+func BenchmarkResample48k(b *testing.B) {
+	pcm := sine(48000, 1000, 48000, 0.5)
+	for b.Loop() {
+		Resample(pcm, 48000, SampleRate)
+	}
+}

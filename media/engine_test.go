@@ -1,0 +1,337 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"hotline"
+)
+
+// running starts an engine with its real clock and sockets.
+func running(t testing.TB, cfg Config) *Engine {
+	t.Helper()
+	cfg.BindIP = loopback
+	e, err := NewEngine(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if st := e.Stats(); st.PortsInUse != 0 || st.Streams != 0 || st.SharedStreams != 0 {
+			t.Errorf("left over: %+v", st)
+		}
+	})
+	return e
+}
+
+// ear waits until a tone is heard from the peer.
+type ear struct {
+	mu   sync.Mutex
+	freq float64
+	pcm  []int16
+	done chan struct{}
+}
+
+func newEar(freq float64) *ear { return &ear{freq: freq, done: make(chan struct{})} }
+
+func (h *ear) Frame(in, _ []int16) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pcm = append(h.pcm, in...)
+	if n := len(h.pcm) - 800; n > 0 {
+		h.pcm = h.pcm[n:]
+		if Goertzel(h.pcm, SampleRate, h.freq) > 0.05 {
+			select {
+			case <-h.done:
+			default:
+				close(h.done)
+			}
+		}
+	}
+}
+
+func (h *ear) wait(t testing.TB, what string) {
+	t.Helper()
+	select {
+	case <-h.done:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("%s: no tone of %.0f Hz within 10 s", what, h.freq)
+	}
+}
+
+// TestRealCalls lets streams talk to each other over real sockets with the real clock: own ports, shared sockets, SRTP.
+func TestRealCalls(t *testing.T) {
+	for _, c := range []struct {
+		name                 string
+		shared, mux, secured bool
+	}{{name: "ports"}, {name: "ports, RTCP on the same", mux: true}, {name: "shared", shared: true, mux: true}, {name: "SRTP", secured: true, mux: true}} {
+		t.Run(c.name, func(t *testing.T) {
+			e, other := running(t, Config{}), running(t, Config{})
+			var keys, reversed *SRTPKeys
+			if c.secured {
+				keys, reversed = &SRTPKeys{Local: [30]byte{1}, Remote: [30]byte{2}}, &SRTPKeys{Local: [30]byte{2}, Remote: [30]byte{1}}
+			}
+			for range 5 {
+				y, err := other.Open(OpenOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				x, err := e.Open(OpenOptions{Shared: c.shared, Remote: y.Local()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				digit := make(chan byte, 10)
+				y.onEvent = func(ev StreamEvent) {
+					if ev.Kind == DigitDown {
+						digit <- ev.Digit
+					}
+				}
+				if err := x.Configure(Setup{Remote: y.Local(), RTCPMux: c.mux, DTMFPayloadType: 101, SRTP: keys}); err != nil {
+					t.Fatal(err)
+				}
+				if err := y.Configure(Setup{Remote: x.Local(), RTCPMux: c.mux, DTMFPayloadType: 101, SRTP: reversed}); err != nil {
+					t.Fatal(err)
+				}
+				hx, hy := newEar(600), newEar(900)
+				x.Tap(hx)
+				y.Tap(hy)
+				x.Play(Tone(900, 10*time.Second, 0.5), PlayOptions{})
+				y.Play(Tone(600, 10*time.Second, 0.5), PlayOptions{})
+				hx.wait(t, "x")
+				hy.wait(t, "y")
+				if err := x.SendDigits(context.Background(), "4", 60*time.Millisecond, 40*time.Millisecond); err != nil {
+					t.Fatal(err)
+				}
+				if d := <-digit; d != '4' {
+					t.Errorf("digit %c", d)
+				}
+				x.Close()
+				y.Close()
+			}
+			if c.shared {
+				if st := e.Stats(); st.PortsInUse != runtime.GOMAXPROCS(0) {
+					t.Errorf("shared sockets use %d ports", st.PortsInUse)
+				}
+			}
+		})
+	}
+}
+
+func TestPortsComeBack(t *testing.T) {
+	first := freeRange(t, 20)
+	e := running(t, Config{PortMin: first, PortMax: first + 19})
+	seen := map[uint16]int{}
+	for range 30 {
+		var streams []*Stream
+		for {
+			s, err := e.Open(OpenOptions{})
+			if errors.Is(err, ErrNoPorts) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Configure(Setup{Remote: s.Local()}); err != nil { // takes the RTCP port too
+				t.Fatal(err)
+			}
+			seen[s.Local().Port()]++
+			streams = append(streams, s)
+		}
+		if len(streams) != 10 || e.Stats().PortsInUse != 10 {
+			t.Fatalf("%d streams on 20 ports, %+v", len(streams), e.Stats())
+		}
+		var wg sync.WaitGroup
+		for _, s := range streams {
+			wg.Go(s.Close)
+		}
+		wg.Wait()
+	}
+	for port, n := range seen {
+		if port%2 != 0 || n != 30 {
+			t.Errorf("port %d was used %d times", port, n)
+		}
+	}
+	if kind := hotline.KindOf(ErrNoPorts); kind != hotline.Unavailable {
+		t.Errorf("ErrNoPorts is %s", kind)
+	}
+}
+
+// TestPortTakenByAnother is passed over.
+func TestPortTakenByAnother(t *testing.T) {
+	first := freeRange(t, 4)
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, uint16(first))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	e := running(t, Config{PortMin: first, PortMax: first + 3})
+	s, err := e.Open(OpenOptions{})
+	if err != nil || s.Local().Port() != uint16(first+2) {
+		t.Fatalf("%v", err)
+	}
+	defer s.Close()
+	if _, err := e.Open(OpenOptions{}); !errors.Is(err, ErrNoPorts) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// freeRange finds n free ports in a row, the first even.
+func freeRange(t *testing.T, n int) int {
+	t.Helper()
+search:
+	for first := 30000 + 2*n; first < 60000; first += 500 {
+		var open []net.PacketConn
+		for i := range n {
+			conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, uint16(first+i))))
+			if err != nil {
+				for _, c := range open {
+					c.Close()
+				}
+				continue search
+			}
+			open = append(open, conn)
+		}
+		for _, c := range open {
+			c.Close()
+		}
+		return first
+	}
+	t.Fatal("no free range of ports")
+	return 0
+}
+
+func TestSharedSocketConflict(t *testing.T) {
+	e := running(t, Config{})
+	remote := netip.MustParseAddrPort("127.0.0.1:9")
+	var ports []uint16
+	for range runtime.GOMAXPROCS(0) + 1 {
+		s, err := e.Open(OpenOptions{Shared: true, Remote: remote})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Configure(Setup{Remote: remote}); err != nil {
+			t.Fatal(err)
+		}
+		ports = append(ports, s.Local().Port())
+		defer s.Close()
+	}
+	for i := range ports {
+		for j := range i {
+			if ports[i] == ports[j] {
+				t.Errorf("two streams with one remote address share port %d", ports[i])
+			}
+		}
+	}
+	if st := e.Stats(); st.SharedStreams != len(ports)-1 {
+		t.Errorf("%+v: the last one must have a port of its own", st)
+	}
+	s, err := e.Open(OpenOptions{Shared: true, Remote: netip.MustParseAddrPort("127.0.0.1:19")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Configure(Setup{Remote: remote}); hotline.KindOf(err) != hotline.Conflict {
+		t.Errorf("a re-INVITE to an address in use: %v", err)
+	}
+}
+
+func TestEngineRefusesAndStops(t *testing.T) {
+	for _, c := range [][2]int{{80, 90}, {20000, 20000}, {30000, 20000}, {20000, 70000}, {0, 20000}} {
+		if _, err := NewEngine(Config{PortMin: c[0], PortMax: c[1]}); hotline.KindOf(err) != hotline.Invalid {
+			t.Errorf("ports %v: %v", c, err)
+		}
+	}
+	e, err := NewEngine(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := e.Open(OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Local().Addr().IsUnspecified() || s.Local().Port() == 0 {
+		t.Errorf("the peer would be told %v", s.Local())
+	}
+	play := s.Play(Tone(440, time.Second, 0.5), PlayOptions{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := e.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	<-play.Done()
+	if _, err := e.Open(OpenOptions{}); hotline.KindOf(err) != hotline.Unavailable {
+		t.Errorf("open after the end: %v", err)
+	}
+	if st := e.Stats(); st.Streams != 0 || st.PortsInUse != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestManyAtOnce opens, configures, plays, joins, taps, taps out and closes from many goroutines; the race detector watches.
+func TestManyAtOnce(t *testing.T) {
+	e := running(t, Config{})
+	warm, err := e.Open(OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := warm.Configure(Setup{Remote: warm.Local()}); err != nil {
+		t.Fatal(err)
+	}
+	<-warm.Play(Tone(440, 100*time.Millisecond, 0.5), PlayOptions{}).Done() // now the clocks run
+	warm.Close()
+	before := runtime.NumGoroutine()
+	music := NewMusic(Tone(440, time.Second, 0.5))
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 30 {
+				room := NewRoom(e)
+				x, errX := e.Open(OpenOptions{OnEvent: func(StreamEvent) {}})
+				y, errY := e.Open(OpenOptions{})
+				if errX != nil || errY != nil {
+					t.Error(errX, errY)
+					return
+				}
+				x.onEvent = func(StreamEvent) { room.SetRole(y, Listener) }
+				x.Configure(Setup{Remote: y.Local(), DTMFPayloadType: 101, RTCPMux: i%2 == 0})
+				y.Configure(Setup{Remote: x.Local(), Codec: Codec(g % 2), PayloadType: Codec(g % 2).PayloadType(), RTCPMux: i%2 == 0})
+				remove := x.Tap(newEar(440))
+				x.PlayMusic(music)
+				room.Join(x, Talker)
+				room.Join(y, Coached)
+				play := y.Play(Tone(600, 30*time.Millisecond, 0.5), PlayOptions{Loop: i%3 == 0})
+				x.InjectDigit('1', time.Millisecond)
+				if i%3 == 0 {
+					play.Stop()
+				}
+				<-play.Done()
+				remove()
+				x.Quality()
+				switch i % 4 {
+				case 0:
+					room.Close()
+				case 1:
+					NewRoom(e).Join(x, Talker)
+				}
+				x.Close()
+				y.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines before, %d after", before, n)
+	}
+}
