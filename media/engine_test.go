@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -334,4 +335,48 @@ func TestManyAtOnce(t *testing.T) {
 	if n := runtime.NumGoroutine(); n > before {
 		t.Errorf("%d goroutines before, %d after", before, n)
 	}
+}
+
+// TestNothingLeftOver opens and closes 3,000 streams: descriptors and goroutines are back at the baseline.
+func TestNothingLeftOver(t *testing.T) {
+	e := running(t, Config{})
+	use := func(n int) {
+		for range n {
+			s, err := e.Open(OpenOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Configure(Setup{Remote: s.Local(), DTMFPayloadType: 101}); err != nil {
+				t.Fatal(err)
+			}
+			s.Play(Silence(time.Second), PlayOptions{})
+			s.Tap(deaf{})
+			s.Close()
+		}
+	}
+	use(10)
+	files, goroutines := openFiles(t), runtime.NumGoroutine()
+	use(3000)
+	if n := openFiles(t); n > files {
+		t.Errorf("%d descriptors before, %d after", files, n)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines {
+		t.Errorf("%d goroutines before, %d after", goroutines, n)
+	}
+	for _, sh := range e.shards {
+		sh.mu.Lock()
+		if n := len(sh.sockets); n != 0 {
+			t.Errorf("%d sockets are still watched", n)
+		}
+		sh.mu.Unlock()
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
 }

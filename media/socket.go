@@ -27,6 +27,7 @@ type mmsghdr struct {
 // batch is room for the packets of one recvmmsg or sendmmsg. It must live on the heap: the kernel sees its addresses.
 type batch struct {
 	n    int // packets to be sent
+	read int // packets that were received last: their headers are to be reset
 	bufs [batchSize][maxPacket]byte
 	lens [batchSize]int
 	msgs [batchSize]mmsghdr
@@ -35,8 +36,9 @@ type batch struct {
 }
 
 func newBatch() *batch {
-	b := &batch{}
+	b := &batch{read: batchSize}
 	for i := range b.msgs {
+		b.iovs[i].SetLen(maxPacket)
 		b.iovs[i].Base = &b.bufs[i][0]
 		b.msgs[i].hdr.Iov = &b.iovs[i]
 		b.msgs[i].hdr.Iovlen = 1
@@ -147,16 +149,17 @@ func (s *socket) send(p []byte, to netip.AddrPort) {
 }
 
 func (b *batch) receive(fd int) int {
-	for i := range b.msgs {
-		b.iovs[i].SetLen(maxPacket)
+	for i := range b.read {
 		b.msgs[i].hdr.Namelen = syscall.SizeofSockaddrInet6
 		b.msgs[i].hdr.Flags = 0
 	}
+	b.read = 0
 	n, _, errno := syscall.Syscall6(sysRecvmmsg, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[0])), batchSize, syscall.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0
 	}
-	return int(n)
+	b.read = int(n)
+	return b.read
 }
 
 func (b *batch) source(i int) netip.AddrPort {

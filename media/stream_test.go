@@ -501,3 +501,25 @@ func TestConfigureRefuses(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// FuzzStream feeds a stream what a hostile peer could send from the signalled address.
+func FuzzStream(f *testing.F) {
+	f.Add([]byte{0x80, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3}, []byte{0x80, 101, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 5, 0x80, 1, 0})
+	f.Add([]byte{0x81, 200, 0, 12, 0, 0, 0, 1}, []byte{0x81, 201, 0, 7, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0})
+	f.Add([]byte{0x80, 203, 0, 1, 0, 0, 0, 1}, []byte{0xb0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xbe, 0xde, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, one, two []byte) {
+		b := newBench(t)
+		p := b.newPeer(func(n *Setup) { n.InbandDTMF = true })
+		var rec recorder
+		defer p.stream.Tap(&rec)()
+		for _, packet := range [][]byte{one, two, one} {
+			p.say(packet)
+			p.stream.receiveRTCP(packet, p.addr)
+			b.step(1)
+		}
+		b.step(3)
+		if len(rec.in) != 6*frameSamples || len(p.heard()) != 6 {
+			t.Errorf("%d samples recorded in 6 ticks", len(rec.in))
+		}
+	})
+}
