@@ -89,7 +89,7 @@ func hourTable(ctx context.Context, db postgres.DB, name string) (HoursRow, erro
 // PutHours keeps a table of opening hours. Version is the one that was read, 0 for a new table. Several wrong inputs come as joined
 // errors, each with its path below the row ("schedule.weekly[2].from").
 func (s *Store) PutHours(ctx context.Context, h HoursRow) (HoursRow, error) {
-	if err := h.check(); err != nil {
+	if err := h.Check(); err != nil {
 		return h, err
 	}
 	title, err := json.Marshal(h.Title)
@@ -123,7 +123,8 @@ func (s *Store) PutHours(ctx context.Context, h HoursRow) (HoursRow, error) {
 	return out, err
 }
 
-func (h HoursRow) check() error {
+// Check says what is wrong with the table, as [Store.PutHours] would.
+func (h HoursRow) Check() error {
 	var list []*hotline.Error
 	if !validName(h.Name) {
 		list = append(list, invalid("name", "hours.bad_name", "%q is not a name: use a-z, 0-9 and -", h.Name))

@@ -142,6 +142,18 @@ func decodeAudio(wav []byte) ([]int16, error) {
 	return pcm, nil
 }
 
+// Check says what is wrong with the prompt, as [Store.PutPrompt] would, or with audio [Store.PutPromptAudio].
+func (p PromptRow) Check(audio []byte) error {
+	if audio == nil {
+		return checkPrompt(p)
+	}
+	if err := checkPromptName(p); err != nil {
+		return err
+	}
+	_, err := decodeAudio(audio)
+	return err
+}
+
 func checkPromptName(p PromptRow) error {
 	if !validName(p.Name) {
 		return invalid("name", "prompt.bad_name", "%q is not a name: use a-z, 0-9 and -", p.Name)

@@ -54,10 +54,16 @@ func (r *run) queue(ctx context.Context, s *flow.Queue) (passed, error) {
 		return out, err
 	}
 	w.left(why)
-	if out.next != "" {
-		err = r.call.Enter(ctx, call.PhaseMenu, "")
+	return out, r.back(ctx, out.next)
+}
+
+// back enters the menu phase after a queue, unless the node that follows has a phase of its own.
+func (r *run) back(ctx context.Context, next string) error {
+	n := r.flow.Node(next)
+	if n == nil || n.Kind == flow.KindQueue || n.Kind == flow.KindVoicemail {
+		return nil
 	}
-	return out, err
+	return r.call.Enter(ctx, call.PhaseMenu, "")
 }
 
 func (r *run) settings(queue string) acd.Settings {

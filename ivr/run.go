@@ -39,9 +39,6 @@ func (r *run) script(ctx context.Context) error {
 	defer r.stopTape()
 	r.call.Noted(call.CallNoted{Flow: r.flow.Name, FlowVersion: r.flow.version})
 	r.call.SetLanguage(r.firstLanguage())
-	if err := r.call.Enter(ctx, call.PhaseMenu, ""); err != nil {
-		return err
-	}
 	if r.flow.Record == flow.RecordAlways {
 		r.startTape(ctx)
 	}

@@ -107,6 +107,21 @@ func (s *Store) Validate(ctx context.Context, source string) ([]Problem, error) 
 	return orEmpty(problems), nil
 }
 
+// ValidateWith is [Store.Validate] for a time when prompts ("name/language"), hours and queues will be these.
+func (s *Store) ValidateWith(ctx context.Context, source string, prompts, hours, queues []string) ([]Problem, error) {
+	w := &world{prompts: set(prompts), hours: set(hours), queues: set(queues), rules: s.rules}
+	_, problems := flow.Check(source, w)
+	return orEmpty(problems), ctx.Err()
+}
+
+func set(names []string) map[string]bool {
+	out := make(map[string]bool, len(names))
+	for _, n := range names {
+		out[n] = true
+	}
+	return out
+}
+
 // Outline draws the tree of a flow, also of one with problems.
 func Outline(source string) []NodeOutline { return flow.Outline(source) }
 
