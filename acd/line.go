@@ -1,9 +1,18 @@
 package acd
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"hotline"
+	"hotline/call"
 )
 
 // Reason why a place was left. Each enter has exactly one.
@@ -21,21 +30,56 @@ const (
 	LeftCut       Reason = "cut" // by a fault: ours, or the caller's connection
 )
 
+// keptFor is how long the place of a caller who was cut off is kept.
+const keptFor = time.Minute
+
 // LineConfig configures a [Line].
 type LineConfig struct {
-	Queues *Queues
-	Staff  Staff // nil: nobody works
+	Queues *Queues       // nil: every queue has the default settings
+	Staff  Staff         // nil: nobody works
+	Pool   *pgxpool.Pool // nil: what was kept before a restart is not looked for
 	Log    *slog.Logger
 }
 
-// Line knows who waits where.
-type Line struct{ cfg LineConfig }
+// Line knows who waits where. It is in memory: a place lives as long as its call, which lives in this process.
+type Line struct {
+	cfg  LineConfig
+	kick chan struct{} // capacity 1: somebody came or is free
+
+	mu      sync.Mutex
+	waiting map[string][]*Place // by queue, the next first
+	kept    map[caller][]kept
+	seq     uint64
+	stats   LineStats
+}
+
+// LineStats count those who came and went.
+type LineStats struct {
+	Entered uint64            `json:"entered"`
+	Left    map[Reason]uint64 `json:"left"`
+	Resumed uint64            `json:"resumed"` // got a kept place back
+	Full    uint64            `json:"full"`    // did not get in
+}
+
+// caller is who may have a place back.
+type caller struct{ number, queue string }
+
+// kept is a place kept for somebody who was cut off.
+type kept struct {
+	rank     time.Time
+	seq      uint64
+	joinedAt time.Time
+	until    time.Time
+}
 
 // NewLine returns a line where nobody waits.
-func NewLine(cfg LineConfig) *Line { return &Line{cfg: cfg} }
-
-// Run keeps the line moving until ctx is done.
-func (l *Line) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+func NewLine(cfg LineConfig) *Line {
+	cfg.Log = cmp.Or(cfg.Log, slog.Default())
+	return &Line{
+		cfg: cfg, kick: make(chan struct{}, 1), waiting: map[string][]*Place{}, kept: map[caller][]kept{},
+		stats: LineStats{Left: map[Reason]uint64{}},
+	}
+}
 
 // Waiter is somebody who joins a line.
 type Waiter struct {
@@ -46,14 +90,134 @@ type Waiter struct {
 	Priority time.Duration // added to the time waited
 }
 
-// Join puts a waiter in the line: at the end, or at the place it was cut off from less than 60 s ago.
-func (l *Line) Join(ctx context.Context, w Waiter) (*Place, error) { return &Place{}, nil }
+// Join puts a waiter in the line: at the end, or at the place it was cut off from less than a minute ago. When ctx ends, the place is
+// left: with the hang-up of the caller as abandoned, else as cut. The error is of kind Unavailable when the queue is full.
+func (l *Line) Join(ctx context.Context, w Waiter) (*Place, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	s := l.settings(w.Queue)
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	back, resumed := l.takeKept(w, now)
+	if !resumed && s.MaxWaiting > 0 && len(l.waiting[w.Queue]) >= s.MaxWaiting {
+		l.stats.Full++
+		return nil, hotline.Errorf(hotline.Unavailable, "queue.full", "%d wait in the queue %q, which is all it takes", s.MaxWaiting, w.Queue)
+	}
+	priority := w.Priority
+	if w.VIP {
+		priority += seconds(s.VIPPriorityS)
+	}
+	l.seq++
+	p := &Place{
+		line: l, waiter: w, settings: s, seq: l.seq, joinedAt: now, entered: now, rank: now.Add(-priority), resumed: resumed,
+		changed: make(chan struct{}, 1), offers: make(chan Reservation, 1),
+	}
+	if resumed {
+		p.joinedAt = back.joinedAt
+		if !back.rank.After(p.rank) {
+			p.rank, p.seq = back.rank, back.seq
+		}
+		l.stats.Resumed++
+	}
+	l.stats.Entered++
+	l.insert(p)
+	p.stop = context.AfterFunc(ctx, func() { p.Leave(reasonOf(context.Cause(ctx))) })
+	l.wake()
+	return p, nil
+}
 
-// Waiting returns who waits in a queue, the next first.
-func (l *Line) Waiting(queue string) []Standing { return nil }
+// reasonOf is why a place is left whose call has ended.
+func reasonOf(cause error) Reason {
+	if errors.Is(cause, call.ErrHangup) {
+		return LeftAbandoned
+	}
+	return LeftCut
+}
 
-// Count returns how many wait in a queue.
-func (l *Line) Count(queue string) int { return 0 }
+func (l *Line) settings(queue string) Settings {
+	if l.cfg.Queues != nil {
+		if q, ok := l.cfg.Queues.Lookup(queue); ok {
+			return q.Settings
+		}
+	}
+	return DefaultSettings()
+}
+
+// insert puts p where its rank says: seconds waited + priority seconds is the same order as that of the moments at which those with
+// no priority would have come. Callers of one moment keep the order in which they came. l.mu is held.
+func (l *Line) insert(p *Place) {
+	list := l.waiting[p.waiter.Queue]
+	at, _ := slices.BinarySearchFunc(list, p, byRank)
+	l.waiting[p.waiter.Queue] = slices.Insert(list, at, p)
+	for _, behind := range l.waiting[p.waiter.Queue][at:] {
+		behind.signal()
+	}
+}
+
+func byRank(a, b *Place) int { return cmp.Or(a.rank.Compare(b.rank), cmp.Compare(a.seq, b.seq)) }
+
+// remove takes p out. l.mu is held.
+func (l *Line) remove(p *Place) {
+	list := l.waiting[p.waiter.Queue]
+	at := slices.Index(list, p)
+	if at < 0 {
+		return
+	}
+	for _, behind := range list[at+1:] {
+		behind.signal()
+	}
+	if list = slices.Delete(list, at, at+1); len(list) == 0 {
+		delete(l.waiting, p.waiter.Queue)
+		return
+	}
+	l.waiting[p.waiter.Queue] = list
+}
+
+// keep remembers the place of a caller who was cut off. When the caller has rung again already, before the old call's end was
+// noticed, the new call gets the place at once. l.mu is held.
+func (l *Line) keep(p *Place, now time.Time) {
+	w := p.waiter
+	if w.Caller == "" {
+		return
+	}
+	k := kept{rank: p.rank, seq: p.seq, joinedAt: p.joinedAt, until: now.Add(keptFor)}
+	for _, other := range l.waiting[w.Queue] {
+		o := other.waiter
+		if o.Caller == w.Caller && !other.resumed && !other.callback && other.entered.After(p.entered) && now.Sub(other.entered) < keptFor {
+			l.remove(other)
+			other.resumed, other.joinedAt = true, k.joinedAt
+			if !k.rank.After(other.rank) {
+				other.rank, other.seq = k.rank, k.seq
+			}
+			l.stats.Resumed++
+			l.insert(other)
+			return
+		}
+	}
+	id := caller{w.Caller, w.Queue}
+	l.kept[id] = append(l.kept[id], k)
+}
+
+// takeKept returns the best place kept for a caller. Each is given back once: of two who share a number and were both cut off, each
+// gets one. l.mu is held.
+func (l *Line) takeKept(w Waiter, now time.Time) (kept, bool) {
+	id := caller{w.Caller, w.Queue}
+	list := slices.DeleteFunc(l.kept[id], func(k kept) bool { return now.After(k.until) })
+	if len(list) == 0 || w.Caller == "" {
+		delete(l.kept, id)
+		return kept{}, false
+	}
+	best := slices.MinFunc(list, func(a, b kept) int { return a.rank.Compare(b.rank) })
+	list = slices.DeleteFunc(list, func(k kept) bool { return k == best })
+	if len(list) == 0 {
+		delete(l.kept, id)
+	} else {
+		l.kept[id] = list
+	}
+	return best, true
+}
 
 // Standing is one entry of the line, as seen at a moment.
 type Standing struct {
@@ -64,57 +228,53 @@ type Standing struct {
 	Waited   time.Duration `json:"-"`
 	JoinedAt time.Time     `json:"joined_at"`
 	Callback bool          `json:"callback"` // nobody is on the line: the place is held for a call-back
+	Offered  bool          `json:"offered"`  // an agent is being rung
 }
 
-// Place is a waiter's place in a line.
-type Place struct{}
-
-// Resumed says that the place was kept from an earlier call.
-func (p *Place) Resumed() bool { return false }
-
-// JoinedAt is since when the place is held.
-func (p *Place) JoinedAt() time.Time { return time.Time{} }
-
-// Position in the line, from 1; 0 after Leave.
-func (p *Place) Position() int { return 0 }
-
-// Expected returns how long the wait will probably be, and false when that is not known: nobody works.
-func (p *Place) Expected() (time.Duration, bool) { return 0, false }
-
-// Announce returns what may be said now: only what improved since it was said last.
-func (p *Place) Announce() (Announcement, bool) { return Announcement{}, false }
-
-// Announcement is what to tell a waiting caller. Position 0 and Wait 0 are not said.
-type Announcement struct {
-	Position int
-	Wait     time.Duration // rounded up to a minute
+// Waiting returns who waits in a queue, the next first.
+func (l *Line) Waiting(queue string) []Standing {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]Standing, 0, len(l.waiting[queue]))
+	for i, p := range l.waiting[queue] {
+		list = append(list, Standing{
+			CallID: p.waiter.CallID, Caller: p.waiter.Caller, Queue: queue, Position: i + 1, Waited: now.Sub(p.joinedAt),
+			JoinedAt: p.joinedAt, Callback: p.callback, Offered: p.agent != "",
+		})
+	}
+	return list
 }
 
-// Reserve waits until an agent is there for this place. Without staff it waits until ctx is done.
-func (p *Place) Reserve(ctx context.Context) (Reservation, error) {
-	<-ctx.Done()
-	return Reservation{}, context.Cause(ctx)
+// Count returns how many wait in a queue with somebody on the line.
+func (l *Line) Count(queue string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, p := range l.waiting[queue] {
+		if !p.callback {
+			n++
+		}
+	}
+	return n
 }
 
-// Reservation is an agent set aside for a caller.
-type Reservation struct {
-	Agent string
+// Stats returns how many came and went.
+func (l *Line) Stats() LineStats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.stats
+	s.Left = make(map[Reason]uint64, len(l.stats.Left))
+	for r, n := range l.stats.Left {
+		s.Left[r] = n
+	}
+	return s
 }
 
-// Leave gives the place up, with the reason. Only the first counts; it returns the reason that counts.
-func (p *Place) Leave(why Reason) Reason { return why }
-
-// KeepForCallback holds the place with nobody on the line, until Leave or the process ends.
-func (p *Place) KeepForCallback() {}
-
-// Staff is what the line must know of those who work.
-type Staff interface {
-	// Working returns how many work for the queue at all, busy or free.
-	Working(queue string) int
-	// Handling returns the mean time that one call of the queue takes; 0 if it is not known.
-	Handling(queue string) time.Duration
-	// Reserve sets an agent aside for the next of the queue, if one is free.
-	Reserve(queue, callID string) (agent string, ok bool)
-	// Release gives an agent back who was reserved in vain.
-	Release(agent, callID string)
+// wake lets the matcher look.
+func (l *Line) wake() {
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
 }
