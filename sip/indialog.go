@@ -29,7 +29,7 @@ func (l *Leg) arrived(q *request) {
 	}
 	seq := q.req.CSeq().SeqNo
 	switch last := l.dlg.remoteSeq; {
-	case l.early(q) || last != 0 && seq > last+1 && seq < last+16:
+	case l.early(q) || last != 0 && seq > last+1 && len(l.late) < 256:
 		l.late = append(l.late, q)
 		l.after(patience, func() { l.overdue(q) })
 	case last != 0 && seq <= last:

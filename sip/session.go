@@ -19,6 +19,9 @@ const (
 	leastInterval = 90
 )
 
+// second is shorter in tests.
+var second = time.Second
+
 // session is the timer of an established dialog.
 type session struct {
 	interval int // seconds
@@ -107,11 +110,11 @@ func (l *Leg) takeTimer(res *sipmsg.Response) {
 func (l *Leg) startTimer(seconds int, refresh bool) {
 	l.ses.stop()
 	l.ses.interval, l.ses.refresh = seconds, refresh
-	d := time.Duration(seconds) * time.Second
+	d := time.Duration(seconds) * second
 	if refresh {
 		l.ses.cancel = append(l.ses.cancel, l.after(d/2, l.refreshSession))
 	}
-	l.ses.cancel = append(l.ses.cancel, l.after(d-min(32*time.Second, d/3), func() { // section 10
+	l.ses.cancel = append(l.ses.cancel, l.after(d-min(32*second, d/3), func() { // section 10
 		if !l.over {
 			l.sendBye(call.CauseExpired)
 			l.end(call.CauseExpired)
