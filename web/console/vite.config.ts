@@ -1,18 +1,18 @@
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vite'
+import { defineConfig } from 'vitest/config'
 import vue from '@vitejs/plugin-vue'
 import tailwind from '@tailwindcss/vite'
 
-// The API that `npm run dev` talks to. `npm run dev:mock` answers by itself (dev/mock), nothing of which is shipped.
+// The API that `npm run dev` talks to.
 const api = process.env.HOTLINE_URL ?? 'http://127.0.0.1:8080'
 
-export default defineConfig(async ({ mode }) => ({
-  plugins: [vue(), tailwind(), mode === 'mock' && (await import('./dev/mock/plugin')).mock()],
+export default defineConfig({
+  plugins: [vue(), tailwind()],
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   define: { __VUE_I18N_LEGACY_API__: 'false', __INTLIFY_PROD_DEVTOOLS__: 'false' },
   build: { target: 'es2022', reportCompressedSize: false, chunkSizeWarningLimit: 700 },
   server: {
-    proxy: mode === 'mock' ? undefined : { '/api': api, '/healthz': api, '/readyz': api },
+    proxy: { '/api': api, '/healthz': api, '/readyz': api },
   },
   test: { include: ['test/**/*.test.ts'] },
-}))
+})

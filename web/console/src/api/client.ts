@@ -112,6 +112,6 @@ export const http = {
   put: <T>(path: string, body?: unknown) => json<T>('PUT', path, { body: body ?? {} }),
   patch: <T>(path: string, body?: unknown) => json<T>('PATCH', path, { body: body ?? {} }),
   delete: <T>(path: string, query?: Query) => json<T>('DELETE', path, { query }),
-  upload: <T>(path: string, blob: Blob) => json<T>('PUT', path, { blob }),
+  upload: <T>(path: string, blob: Blob, query?: Query) => json<T>('PUT', path, { blob, query }),
   audio: async (path: string, body: unknown): Promise<Blob> => (await send('POST', path, { body })).blob(),
 }

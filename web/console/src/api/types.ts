@@ -57,6 +57,7 @@ export interface Ticket {
   version: number
 }
 export interface Identity {
+  id?: string
   kind: string
   value: string
   level: Level
@@ -66,7 +67,7 @@ export interface TicketCall {
   started_at: string
   direction: string
   result: string
-  duration_ms: number
+  duration_ms: number | null
   recording_ids: string[] | null
 }
 export interface TicketDetail extends Ticket {
@@ -118,7 +119,7 @@ export interface TimelineCall {
   started_at: string
   answered_at: string | null
   ended_at: string | null
-  duration_ms: number
+  duration_ms: number | null
   queue: string
   path: PathStep[] | null
   recordings: Recording[] | null
@@ -154,7 +155,7 @@ export interface Call {
   started_at: string
   answered_at: string | null
   ended_at: string | null
-  duration_ms: number
+  duration_ms: number | null
   result: string
   cause: Cause | null
 }
@@ -168,17 +169,17 @@ export interface Segment {
 }
 export interface Quality {
   codec?: string
-  sent?: number
-  received?: number
   packets_sent?: number
   packets_received?: number
   lost?: number
-  lost_percent?: number
   jitter_ms?: number
   rtt_ms?: number
+  remote_lost?: number
+  remote_jitter_ms?: number
   mos?: number
   late?: number
   concealed?: number
+  delay_ms?: number
 }
 export interface Leg {
   id: string
@@ -232,13 +233,14 @@ export interface SearchHit {
   ticket: number | null
   title: string
   snippet: string
+  internal?: string
   at: string
 }
 
 export interface TrunkSettings {
   match_addresses?: string[] | null
   match_digest?: { username: string; password?: string; password_set?: boolean } | null
-  register?: { registrar: string; username: string; password?: string; password_set?: boolean; expires_s?: number } | null
+  register?: { registrar: string; username: string; auth_username?: string; realm?: string; password?: string; password_set?: boolean; expires_s?: number } | null
   host?: string
   port?: number
   transport?: string
@@ -249,10 +251,11 @@ export interface TrunkSettings {
   international_prefix?: string
   trusted_identity?: boolean
   max_calls?: number
+  max_cps?: number
   options_interval_s?: number
-  srtp?: boolean | string
-  session_timer?: number
-  [key: string]: unknown
+  srtp?: boolean
+  session_timer_s?: number
+
 }
 export interface TrunkState {
   status: 'up' | 'down' | 'unknown' | 'disabled'
@@ -289,7 +292,7 @@ export interface Queue {
 }
 export interface FlowSummary {
   name: string
-  title: Title | string
+  title: Title | null
   published_version: number | null
   published_at: string | null
   published_by: string | null
@@ -317,6 +320,7 @@ export interface FlowVersion {
   published_at: string
   published_by: string
   comment: string
+  source?: string
 }
 export interface Flow extends FlowSummary {
   source: string
@@ -334,6 +338,7 @@ export interface Prompt {
   version: number
   updated_at: string
   updated_by: string
+  built_in?: boolean
 }
 export interface Range {
   from: string
@@ -365,8 +370,7 @@ export interface Token {
 export interface AuditEntry {
   seq: number
   at: string
-  actor: string | Person
-  actor_name?: string
+  actor: Person
   action: string
   subject: string
   remote: string
@@ -376,8 +380,9 @@ export interface SystemStatus {
   version: string
   degraded: boolean
   journal_depth: number
-  database: 'ok' | 'away' | string
-  sip: Record<string, unknown>
-  media: { ports_in_use: number; ports: number } & Record<string, unknown>
+  quarantined: number
+  database: 'ok' | 'away'
+  sip: { listening: boolean; udp: string; tcp: string; tls: string; legs: number; half_open: number; trunks_up: number; trunks_down: string[] | null }
+  media: { ports_in_use: number; ports: number }
   calls: { live: number; max: number }
 }

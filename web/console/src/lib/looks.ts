@@ -63,5 +63,5 @@ export const transitions: Record<TicketState, TicketState[]> = {
   open: ['pending', 'resolved', 'closed'],
   pending: ['open', 'resolved', 'closed'],
   resolved: ['open', 'closed'],
-  closed: ['open'],
+  closed: [], // final: who closes by mistake makes a new ticket
 }

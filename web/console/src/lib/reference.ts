@@ -31,14 +31,13 @@ export function useQueues() {
   return { queues, name, refetch: query.refetch }
 }
 
-/** The people a ticket can belong to. Who may not list them can still take a ticket or leave it. */
+/** The people a ticket can belong to, the reader first. */
 export function usePeople() {
   const session = useSession()
-  const query = useQuery({ key: ['people'], query: () => (session.can('account.write') ? orNothing(api.accounts.list()) : Promise.resolve(nothing)), staleTime: 2 * minutes })
+  const query = useQuery({ key: ['people'], query: () => orNothing(api.owners()), staleTime: 2 * minutes })
   return computed(() => {
-    const me = session.account
-    const listed = (query.data.value?.items ?? []).filter((a) => !a.disabled && !a.disabled_at).map((a) => ({ id: a.id, name: a.name || a.login }))
-    return me && !listed.some((p) => p.id === me.id) ? [{ id: me.id, name: me.name || me.login }, ...listed] : listed
+    const me = session.account?.id
+    return [...(query.data.value?.items ?? [])].sort((a, b) => Number(b.id === me) - Number(a.id === me) || a.name.localeCompare(b.name))
   })
 }
 

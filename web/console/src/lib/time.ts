@@ -73,7 +73,8 @@ export function relative(at: string | Date, now: Date, z: Zoned): string {
 }
 
 /** 0:07, 12:30, 1:02:03. */
-export function duration(ms: number): string {
+export function duration(ms: number | null | undefined): string {
+  if (ms === null || ms === undefined) return '–'
   const total = Math.max(0, Math.round(ms / 1000))
   const h = Math.floor(total / 3600)
   const m = Math.floor((total % 3600) / 60)

@@ -5,6 +5,7 @@ export interface Change {
   field: string
   from: string
   to: string
+  why?: string // when Hotline did it by itself
 }
 
 const text = (value: unknown): string => {
@@ -17,8 +18,8 @@ const text = (value: unknown): string => {
 export function changeOf(event: TimelineEvent): Change | undefined {
   const data = event.data ?? {}
   if (!('to' in data) && !('from' in data)) return undefined
-  const named = (end: 'from' | 'to'): string => text(data[`${end}_name`]) || text(data[end])
-  return { field: text(data.field) || event.kind, from: named('from'), to: named('to') }
+  if (event.kind === 'call_moved' || event.kind === 'call') return undefined
+  return { field: event.kind, from: text(data.from), to: text(data.name) || text(data.to), why: text(data.why) || undefined }
 }
 
 /** Events of one call or note are one entry; small changes by one person within a minute are one line. */
@@ -31,6 +32,7 @@ export interface Entry {
 export function group(events: TimelineEvent[]): Entry[] {
   const entries: Entry[] = []
   for (const event of events) {
+    if (event.kind === 'call_ended' && events.some((e) => e.kind === 'call' && e.call?.id === event.data?.call_id)) continue // the call's own entry tells
     const kind = kindOf(event)
     const last = entries[entries.length - 1]
     const before = last?.events[last.events.length - 1]
