@@ -116,10 +116,11 @@ func (sh *shard) read() {
 	}
 }
 
-// keepTime ticks every 20 ms, on a grid that does not drift, until ctx ends.
-func (sh *shard) keepTime(ctx context.Context) {
-	next := time.Now().Add(frameTime)
-	timer := time.NewTimer(frameTime)
+// keepTime ticks every 20 ms, on a grid that does not drift, until ctx ends. The phase sets it apart from other shards, so that they
+// do not want all cores at the same instant.
+func (sh *shard) keepTime(ctx context.Context, phase time.Duration) {
+	next := time.Now().Add(frameTime + phase)
+	timer := time.NewTimer(time.Until(next))
 	defer timer.Stop()
 	for {
 		select {
@@ -133,7 +134,7 @@ func (sh *shard) keepTime(ctx context.Context) {
 			next = next.Add(time.Duration(behind-maxCatchUp) * frameTime)
 		}
 		for ; !next.After(now); next = next.Add(frameTime) {
-			sh.tick(now)
+			sh.tick(next) // the time on the grid: music and the like go on evenly when ticks are late
 		}
 		timer.Reset(time.Until(next))
 	}

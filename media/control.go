@@ -106,7 +106,7 @@ func (s *Stream) report(now time.Time) {
 		return
 	}
 	s.control.next = now.Add(time.Duration((0.5 + rand.Float64()) * float64(reportInterval)))
-	s.sendRTCP(s.reports(now)...)
+	s.sendRTCP(s.reports(s.engine.now())...)
 }
 
 // reports returns a compound packet: SR or RR, then the mandatory CNAME.

@@ -113,8 +113,9 @@ func ownAddress(bind netip.Addr) netip.Addr {
 // Run moves the audio of all streams until ctx ends; then it closes those that are left. It runs once.
 func (e *Engine) Run(ctx context.Context) error {
 	var readers, clocks sync.WaitGroup
-	for _, sh := range e.shards {
-		clocks.Go(func() { sh.keepTime(ctx) })
+	for i, sh := range e.shards {
+		phase := frameTime * time.Duration(i) / time.Duration(len(e.shards))
+		clocks.Go(func() { sh.keepTime(ctx, phase) })
 		readers.Go(sh.read)
 	}
 	clocks.Wait()
@@ -142,6 +143,7 @@ func (e *Engine) closeShards() {
 
 // Open makes a stream with a port of its own or a place on a shared socket. It is silent until it is configured.
 func (e *Engine) Open(o OpenOptions) (*Stream, error) {
+	o.Remote = sendable(o.Remote)
 	s := newStream(e, e.idlest(), o)
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hotline"
@@ -17,7 +18,9 @@ import (
 // running starts an engine with its real clock and sockets.
 func running(t testing.TB, cfg Config) *Engine {
 	t.Helper()
-	cfg.BindIP = loopback
+	if !cfg.BindIP.IsValid() {
+		cfg.BindIP = loopback
+	}
 	e, err := NewEngine(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +131,66 @@ func TestRealCalls(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestIPv6: streams talk over IPv6 too.
+func TestIPv6(t *testing.T) {
+	e := running(t, Config{BindIP: netip.IPv6Loopback()})
+	x, errX := e.Open(OpenOptions{})
+	y, errY := e.Open(OpenOptions{})
+	if errX != nil || errY != nil {
+		t.Fatal(errX, errY)
+	}
+	for s, other := range map[*Stream]*Stream{x: y, y: x} {
+		if err := s.Configure(Setup{Remote: other.Local(), RTCPMux: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := newEar(600)
+	x.Tap(h)
+	y.Play(Tone(600, 10*time.Second, 0.5), PlayOptions{})
+	h.wait(t, "x")
+}
+
+// counter counts its ticks; each takes a while, one of them very long.
+type counter struct {
+	n     int
+	times []time.Time
+}
+
+func (c *counter) tick(now time.Time) bool {
+	c.n++
+	c.times = append(c.times, now)
+	time.Sleep(7 * time.Millisecond)
+	if c.n == 50 {
+		time.Sleep(400 * time.Millisecond)
+	}
+	return true
+}
+
+// TestClock: the grid does not drift with the work that is done, and a stall is made up for, but not without end.
+func TestClock(t *testing.T) {
+	e, err := NewEngine(Config{BindIP: loopback})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.closeShards()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		c := &counter{}
+		e.shards[0].join(c)
+		e.shards[0].keepTime(ctx, 0)
+		missed := int(e.Stats().Stalls)
+		if c.n+missed < 497 || c.n+missed > 500 || missed < 10 || missed > 20 {
+			t.Errorf("%d ticks and %d left out in 10 s", c.n, missed)
+		}
+		for i := 1; i < len(c.times); i++ {
+			if d := c.times[i].Sub(c.times[i-1]); d%frameTime != 0 || d <= 0 {
+				t.Fatalf("tick %d comes %v after the one before", i, d)
+			}
+		}
+	})
 }
 
 func TestPortsComeBack(t *testing.T) {

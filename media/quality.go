@@ -36,6 +36,9 @@ func (s *Stream) Quality() Quality {
 		RemoteJitterMS: samplesMS(s.control.remoteJitter), MOSEstimated: true, Late: s.control.late, Concealed: s.control.concealed,
 		Strangers: s.in.strangers, Invalid: s.in.invalid, DigitsDropped: s.in.digitsDropped,
 	}
+	if !s.configured {
+		q.Codec = ""
+	}
 	buffered := 2 * r.jitter // what a buffer that fits would hold
 	if j := s.in.jitter; j != nil {
 		q.Late, q.Concealed, q.DelayMS = q.Late+j.late, q.Concealed+j.concealed(), samplesMS(float64(j.delay()))

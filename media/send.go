@@ -77,8 +77,12 @@ func (s *Stream) fill(now time.Time, m *mix) {
 	default:
 		silence(o.frame[:], codec)
 	}
-	if len(s.taps) > 0 {
+	switch {
+	case len(s.taps) == 0:
+	case s.setup.Direction.sends():
 		codec.Decode(o.heard[:], o.frame[:])
+	default:
+		clear(o.heard[:]) // the peer hears nothing
 	}
 	s.sendFrame()
 }

@@ -38,7 +38,10 @@ func (s *source) possible(from netip.AddrPort) bool {
 	if from == s.addr {
 		return true
 	}
-	return s.nat && !s.moved && s.addr.IsValid() && (!s.latchIP.IsValid() || from.Addr() == s.latchIP)
+	if !s.nat || s.moved || !s.addr.IsValid() && !s.latchIP.IsValid() {
+		return false // nothing was signalled by which a peer could be known
+	}
+	return !s.latchIP.IsValid() || from.Addr() == s.latchIP
 }
 
 // accept tells whether p, well formed, of a payload type that was negotiated and authentic if there is SRTP, is from the peer.

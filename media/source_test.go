@@ -83,6 +83,20 @@ func TestSourceFollowsOnlyTheAddressOfTheSignalling(t *testing.T) {
 	}
 }
 
+// TestSourceThatIsNotReachable: the peer names a private address, so that nothing may be sent there; its packets show where it is.
+func TestSourceThatIsNotReachable(t *testing.T) {
+	s := &source{}
+	s.set(&Setup{LatchNAT: true, LatchIP: natAddr.Addr()}, &Setup{})
+	if s.try(strangerAddr, 1, 1, 2, 3, 4, 5) || !s.try(natAddr, 1, 1, 2, 3) || s.addr != natAddr {
+		t.Errorf("followed %v", s.addr)
+	}
+	s = &source{}
+	s.set(&Setup{LatchNAT: true}, &Setup{})
+	if s.try(strangerAddr, 1, 1, 2, 3, 4, 5) {
+		t.Error("followed somebody though nothing at all is known of the peer")
+	}
+}
+
 func TestReceptionCountsLoss(t *testing.T) {
 	var r reception
 	now := time.Now()

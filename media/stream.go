@@ -55,7 +55,7 @@ type Setup struct {
 	PayloadType     uint8          // of Codec
 	DTMFPayloadType uint8          // telephone-event; 0: not offered
 	Ptime           time.Duration  // of packets that we send, 10 to 60 ms in steps of 10; 0 means 20 ms
-	Remote          netip.AddrPort // where RTP goes and comes from; the zero value: nowhere, nothing is sent
+	Remote          netip.AddrPort // where RTP goes and comes from; the zero value: nowhere, nothing is sent (unless LatchNAT and LatchIP find it)
 	RemoteRTCP      netip.AddrPort // the zero value: Remote when RTCPMux, else the port above it
 	RTCPMux         bool           // RFC 5761
 	Direction       Direction
