@@ -25,7 +25,7 @@ func TestStrangerIsRefused(t *testing.T) {
 		if method == "INVITE" {
 			body = testOffer("")
 		}
-		p.send(p.request(method, fmt.Sprint("s", i), "", body))
+		p.send(p.request(method, fmt.Sprintf("s%d", i), "", body))
 		m := p.recv(2 * time.Second)
 		if !strings.HasPrefix(m, "SIP/2.0 403 ") {
 			t.Errorf("%s: %.60q, want 403", method, m)
@@ -347,7 +347,7 @@ func TestGuessedDialogs(t *testing.T) {
 			if method == "PRACK" {
 				extra = "RAck: 1 1 INVITE\r\n"
 			}
-			guesser.send(guesser.request(method, fmt.Sprint("g", i, j), extra, ""))
+			guesser.send(guesser.request(method, fmt.Sprintf("g%d-%d", i, j), extra, ""))
 			if m := guesser.recv(2 * time.Second); !strings.HasPrefix(m, "SIP/2.0 481") {
 				t.Errorf("%s %d: %.60q, want 481", method, j, m)
 			}
