@@ -209,6 +209,7 @@ func (l *Leg) end(cause call.Cause) {
 	close(l.ended)
 	l.mu.Unlock()
 	l.stream.Close()
+	l.Phone.close()
 }
 
 // HangUp is the caller's hanging up.

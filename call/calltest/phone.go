@@ -20,6 +20,7 @@ const (
 type Phone struct {
 	conn *net.UDPConn
 	done chan struct{}
+	once sync.Once
 	wait sync.WaitGroup
 
 	mu     sync.Mutex
@@ -46,8 +47,10 @@ func newPhone() (*Phone, error) {
 }
 
 func (p *Phone) close() {
-	close(p.done)
-	p.conn.Close()
+	p.once.Do(func() {
+		close(p.done)
+		p.conn.Close()
+	})
 	p.wait.Wait()
 }
 
