@@ -198,7 +198,7 @@ func checkCommon(r *Raw) *Refusal {
 			return bad("several " + name + " fields")
 		}
 	}
-	if r.Count("Via") == 0 {
+	if len(r.List("Via")) == 0 {
 		return bad("missing Via")
 	}
 	if r.Count("Max-Forwards") > 1 || r.Count("Content-Type") > 1 {
