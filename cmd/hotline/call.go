@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,13 +22,13 @@ import (
 
 // callOptions are what the command line of `hotline call` says.
 type callOptions struct {
-	to, from, name       string
-	user, password       string
-	send, say, play      string
-	language, hear       string
-	codec, bind          string
-	duration, ringing    time.Duration
-	inband, quiet, early bool
+	to, from, name    string
+	user, password    string
+	send, say, play   string
+	language, hear    string
+	codec, bind       string
+	duration, ringing time.Duration
+	inband, once      bool
 }
 
 func callFlags(stderr io.Writer) (*flag.FlagSet, *callOptions) {
@@ -38,17 +39,17 @@ func callFlags(stderr io.Writer) (*flag.FlagSet, *callOptions) {
 	fs.StringVar(&o.from, "from", "+8613800138000", "`number` to call from; empty: anonymous")
 	fs.StringVar(&o.name, "name", "", "display `name` of the caller")
 	fs.StringVar(&o.user, "user", "", "`user` to log in with when asked; the password is taken from HOTLINE_CALL_PASSWORD")
-	fs.StringVar(&o.send, "send", "", "what to do, in order: digits, w2 (wait 2 s), quiet (wait until the other side is silent), beep (wait for a tone), say; e.g. \"1,w2,5#\"")
-	fs.StringVar(&o.say, "say", "", "`text` to speak once answered, or where --send has say")
+	fs.StringVar(&o.send, "send", "", "what to do, in `order`: digits, w2 (wait 2 s), quiet (until the other side is silent), beep (until a tone has ended), turn (either), say; e.g. \"1,w2,5#\"")
+	fs.StringVar(&o.say, "say", "", "`text` to speak: where --send has say, else after it, at the beep or when the other side is silent; then hang up")
 	fs.StringVar(&o.play, "play", "", "WAV `file` to play instead of speaking")
 	fs.StringVar(&o.language, "language", "en", "language of --say: en or zh-CN")
 	fs.StringVar(&o.hear, "hear", "", "WAV `file` to write what is heard to")
 	fs.StringVar(&o.codec, "codec", "", "PCMU or PCMA only; empty: both")
 	fs.StringVar(&o.bind, "bind", "", "local `address`; empty: the one that reaches the number")
-	fs.DurationVar(&o.duration, "duration", time.Minute, "hang up after this long; 0: when the other side does")
+	fs.DurationVar(&o.duration, "duration", -1, "hang up after this long; 0: when the other side does (default 1m0s, with --say or --play 2 s after the last word)")
 	fs.DurationVar(&o.ringing, "ringing", time.Minute, "give up when not answered for this long")
 	fs.BoolVar(&o.inband, "inband", false, "press keys as tones in the audio (no RFC 4733)")
-	fs.BoolVar(&o.early, "once", false, "hang up as soon as everything was sent and said")
+	fs.BoolVar(&o.once, "once", false, "hang up as soon as everything was sent and said")
 	return fs, o
 }
 
@@ -82,8 +83,25 @@ func runCall(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	defer client.Close()
+	steps = o.complete(steps, voice != nil)
 	t := &callTalk{o: o, out: stdout, start: time.Now(), steps: steps, voice: voice}
 	return t.run(ctx, client)
+}
+
+// complete makes of the options what a person would do: speak when it is one's turn, and hang up two seconds after the last word.
+func (o *callOptions) complete(steps []caller.Step, voice bool) []caller.Step {
+	if voice && !slices.ContainsFunc(steps, func(s caller.Step) bool { return s.Say }) {
+		steps = append(steps, caller.Step{Turn: true}, caller.Step{Say: true})
+	}
+	if o.duration >= 0 {
+		return steps
+	}
+	o.duration = time.Minute
+	if voice {
+		o.duration, o.once = 10*time.Minute, true
+		steps = append(steps, caller.Step{Wait: 2 * time.Second})
+	}
+	return steps
 }
 
 // callTarget completes "4000" and "4000@host".
@@ -224,13 +242,8 @@ func (t *callTalk) talk(ctx context.Context, call *caller.Call, ear *caller.Ear)
 		defer stop()
 	}
 	p := &caller.Player{Call: call, Ear: ear, Speech: t.voice, Did: func(what string) { t.tell("%s", what) }}
-	steps := t.steps
-	if t.voice != nil && !hasSay(steps) {
-		steps = append([]caller.Step{}, steps...)
-		steps = append(steps, caller.Step{Say: true})
-	}
 	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx, steps) }()
+	go func() { done <- p.Run(ctx, t.steps) }()
 	var problem error
 	acting := true
 	for {
@@ -239,7 +252,7 @@ func (t *callTalk) talk(ctx context.Context, call *caller.Call, ear *caller.Ear)
 			t.tell("hears %s", h)
 		case problem = <-done:
 			acting, done = false, nil
-			if problem != nil && ctx.Err() == nil || t.o.early {
+			if problem != nil && ctx.Err() == nil || t.o.once {
 				return problem
 			}
 			problem = nil
@@ -255,15 +268,6 @@ func (t *callTalk) talk(ctx context.Context, call *caller.Call, ear *caller.Ear)
 			return nil
 		}
 	}
-}
-
-func hasSay(steps []caller.Step) bool {
-	for _, s := range steps {
-		if s.Say {
-			return true
-		}
-	}
-	return false
 }
 
 // keep is how many samples of what is heard are kept for --hear: the whole call, at most an hour.

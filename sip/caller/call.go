@@ -208,6 +208,7 @@ func (call *Call) authorized(inv Invite, req *sipmsg.Request, res *sipmsg.Respon
 func (call *Call) follow(ctx context.Context, inv Invite, req *sipmsg.Request, start time.Time) (*sipmsg.Response, error) {
 	call.invite = req
 	call.seq = req.CSeq().SeqNo
+	call.c.own(req)
 	tx, err := call.c.client.TransactionRequest(context.WithoutCancel(ctx), req)
 	if err != nil {
 		return nil, hotline.Errorf(hotline.Unavailable, "caller.unreachable", "nobody can be reached at %s: %w", req.Recipient.String(), err)
@@ -342,6 +343,7 @@ func (call *Call) cancel(invite *sipmsg.Request) {
 	req.AppendHeader(&sipmsg.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: sipmsg.CANCEL})
 	req.SetTransport(invite.Transport())
 	req.SetBody(nil)
+	call.c.own(req)
 	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 	tx, err := call.c.client.TransactionRequest(ctx, req, sipOption)
 	if err != nil {

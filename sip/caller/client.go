@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/emiago/sipgo"
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -101,6 +102,7 @@ func (c *Client) listen() error {
 	}
 	c.done.Go(func() { _ = server.ServeUDP(udp) }) // ends when the socket is closed
 	c.done.Go(func() { _ = server.ServeTCP(tcp) })
+	c.served()
 	before := c.stop
 	c.stop = func() {
 		udp.Close()
@@ -109,6 +111,19 @@ func (c *Client) listen() error {
 		before()
 	}
 	return nil
+}
+
+// served returns when sipgo knows the socket; a request that leaves earlier would be given another one.
+func (c *Client) served() {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for range 1000 {
+		if conn, err := c.ua.TransportLayer().GetConnection("udp", c.local.String()); err == nil {
+			_, _ = conn.TryClose() // gives back the reference
+			return
+		}
+		<-tick.C
+	}
 }
 
 // bothOn finds a port that is free for UDP and TCP.
@@ -183,6 +198,14 @@ func (c *Client) remove(call *Call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.calls, call.callID)
+}
+
+// own makes a request leave from the socket that its Via and Contact name, as phones do and NAT needs. Over TCP each connection has
+// a port of its own.
+func (c *Client) own(req *sipmsg.Request) {
+	if req.Transport() == "UDP" {
+		req.Laddr = sipmsg.Addr{IP: c.local.Addr().AsSlice(), Port: int(c.local.Port())}
+	}
 }
 
 // contact is where the other side reaches us.

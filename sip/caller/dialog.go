@@ -30,6 +30,7 @@ func (call *Call) inDialog(method sipmsg.RequestMethod, body []byte) *sipmsg.Req
 	}
 	req := sipmsg.NewRequest(method, target)
 	req.SetTransport(call.invite.Transport())
+	call.c.own(req)
 	routes := res.GetHeaders("Record-Route")
 	for i := len(routes) - 1; i >= 0; i-- {
 		req.AppendHeader(sipmsg.NewHeader("Route", routes[i].Value()))

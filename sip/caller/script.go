@@ -17,10 +17,11 @@ type Step struct {
 	Say    bool          // speak, and wait until everything was said
 	Beep   bool          // wait for a tone and its end
 	Quiet  bool          // wait until the other side has been silent for a second
+	Turn   bool          // wait as a person does who wants to speak: for a tone, or until nobody has spoken for two seconds
 }
 
 // ParseScript reads "1,w2,5#,quiet,say,beep": digits to press, wN to wait N seconds, say to speak, beep to wait for a tone, quiet to
-// wait until the other side has finished.
+// wait until the other side has finished, turn for either.
 func ParseScript(s string) ([]Step, error) {
 	var out []Step
 	for i, word := range strings.Split(s, ",") {
@@ -31,7 +32,7 @@ func ParseScript(s string) ([]Step, error) {
 		step, ok := parseStep(word)
 		if !ok {
 			return nil, hotline.Errorf(hotline.Invalid, "caller.bad_script",
-				"step %d, %q, is neither digits (0-9 * # A-D), a wait such as w2 or w0.5, nor one of say, beep, quiet", i+1, word)
+				"step %d, %q, is neither digits (0-9 * # A-D), a wait such as w2 or w0.5, nor one of say, beep, quiet, turn", i+1, word)
 		}
 		out = append(out, step)
 	}
@@ -46,6 +47,8 @@ func parseStep(word string) (Step, bool) {
 		return Step{Beep: true}, true
 	case "quiet":
 		return Step{Quiet: true}, true
+	case "turn":
+		return Step{Turn: true}, true
 	}
 	if rest, ok := strings.CutPrefix(word, "w"); ok {
 		n, err := strconv.ParseFloat(rest, 64)
@@ -96,10 +99,28 @@ func (p *Player) step(ctx context.Context, s Step) error {
 		return p.say(ctx)
 	case s.Beep:
 		return p.until(ctx, func() bool { return p.Ear.Now().Sound == Tone }, func() bool { return p.Ear.Now().Sound != Tone })
+	case s.Turn:
+		return p.turn(ctx)
 	case s.Quiet:
 		return p.until(ctx, func() bool { return p.Ear.Quiet() >= 5 })
 	}
 	return p.until(ctx, after(s.Wait))
+}
+
+// longestTurn is how long one listens to a greeting before one speaks anyway.
+const longestTurn = 45 * time.Second
+
+// turn waits until it is ours to speak. A pause counts only after something was heard, or when nothing comes at all.
+func (p *Player) turn(ctx context.Context) error {
+	late, nothing := after(longestTurn), after(5*time.Second)
+	beeping := false
+	return p.until(ctx, func() bool {
+		now := p.Ear.Now().Sound
+		beeped := beeping && now != Tone
+		beeping = now == Tone
+		spoken := p.Ear.Heard(Speech) || p.Ear.Heard(Tone) || nothing()
+		return beeped || late() || spoken && p.Ear.Quiet() >= 10
+	})
 }
 
 func after(d time.Duration) func() bool {
