@@ -80,17 +80,18 @@ func (s *Server) listFlows(ctx context.Context, _ *empty) (*reply[Page[Flow]], e
 	return answer(page(all, "", flowView), err)
 }
 
-type flowInput struct {
+// FlowPath names the flow in the path.
+type FlowPath struct {
 	Name string `path:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" patternDescription:"a name of a-z, 0-9 and -"`
 }
 
-func (s *Server) showFlow(ctx context.Context, in *flowInput) (*reply[FlowDetail], error) {
+func (s *Server) showFlow(ctx context.Context, in *FlowPath) (*reply[FlowDetail], error) {
 	d, err := s.cfg.Flows.Flow(ctx, in.Name)
 	return answer(flowDetail(d), err)
 }
 
 type draftInput struct {
-	flowInput
+	FlowPath
 	Body struct {
 		Source string `json:"source"`
 		Base   *int64 `json:"base,omitempty" nullable:"true" doc:"the published version that the draft was made from; another one is a conflict"`
@@ -107,7 +108,7 @@ func (s *Server) saveDraft(ctx context.Context, in *draftInput) (*reply[FlowDeta
 	return answer(flowDetail(d), err)
 }
 
-func (s *Server) discardDraft(ctx context.Context, in *flowInput) (*empty, error) {
+func (s *Server) discardDraft(ctx context.Context, in *FlowPath) (*empty, error) {
 	if err := s.cfg.Flows.DiscardDraft(ctx, in.Name); err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (s *Server) validateFlow(ctx context.Context, in *validateInput) (*reply[Va
 }
 
 type publishInput struct {
-	flowInput
+	FlowPath
 	Body struct {
 		Comment string `json:"comment,omitempty" maxLength:"500"`
 	}
@@ -148,7 +149,7 @@ func (s *Server) publishFlow(ctx context.Context, in *publishInput) (*reply[Flow
 }
 
 type rollbackInput struct {
-	flowInput
+	FlowPath
 	Body struct {
 		Version int64  `json:"version" minimum:"1"`
 		Comment string `json:"comment,omitempty" maxLength:"500"`
@@ -165,7 +166,7 @@ func (s *Server) rollBackFlow(ctx context.Context, in *rollbackInput) (*reply[Fl
 }
 
 type versionInput struct {
-	flowInput
+	FlowPath
 	Version int64 `path:"version" minimum:"1"`
 }
 

@@ -37,17 +37,18 @@ func (s *Server) listHours(ctx context.Context, _ *empty) (*reply[Page[Hours]], 
 	return answer(page(all, "", hoursView), err)
 }
 
-type hoursInput struct {
+// HoursPath names the table of hours in the path.
+type HoursPath struct {
 	Name string `path:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" patternDescription:"a name of a-z, 0-9 and -"`
 }
 
-func (s *Server) showHours(ctx context.Context, in *hoursInput) (*reply[Hours], error) {
+func (s *Server) showHours(ctx context.Context, in *HoursPath) (*reply[Hours], error) {
 	h, err := s.cfg.Flows.HourTable(ctx, in.Name)
 	return answer(hoursView(h), err)
 }
 
 type putHoursInput struct {
-	hoursInput
+	HoursPath
 	Body struct {
 		Title    map[string]string     `json:"title,omitempty"`
 		Timezone string                `json:"timezone"`
@@ -67,7 +68,7 @@ func (s *Server) putHours(ctx context.Context, in *putHoursInput) (*reply[Hours]
 }
 
 type deleteHoursInput struct {
-	hoursInput
+	HoursPath
 	Version int64 `query:"version" minimum:"0" doc:"the version that was read; another one is a conflict"`
 }
 

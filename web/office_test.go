@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -245,7 +246,7 @@ func wantProblem(t *testing.T, a answered, status int, code string) Problem {
 	t.Helper()
 	where := a.Request.Method + " " + a.Request.URL.Path
 	if a.StatusCode != status || a.media() != "application/problem+json" {
-		t.Fatalf("%s: %d %s %s, want the problem %d %s", where, a.StatusCode, a.media(), a.body, status, code)
+		t.Fatalf("%s: %d %s %s, want the problem %d %s", where, a.StatusCode, a.media(), a.short(), status, code)
 	}
 	p := decode[Problem](t, a)
 	if p.Status != status || p.Code != code || p.Detail == "" || p.Title == "" || !strings.HasPrefix(p.Instance, "urn:uuid:") || p.Type != "urn:hotline:problem:"+code {
@@ -262,7 +263,7 @@ func (o *office) logIn(name string, role login.Role) *browser {
 	}
 	res := o.do(ask{method: "POST", path: "/api/v1/session", body: map[string]string{"login": name, "password": goodPassword}})
 	if res.StatusCode != http.StatusOK {
-		o.t.Fatalf("log in: %d %s", res.StatusCode, res.body)
+		o.t.Fatalf("log in: %d %s", res.StatusCode, res.short())
 	}
 	return &browser{o: o, cookies: res.Cookies(), session: decode[Session](o.t, res)}
 }
@@ -286,4 +287,12 @@ func (b *browser) do(a ask) answered {
 		a.header[csrfHeader] = b.session.CSRF
 	}
 	return b.o.do(a)
+}
+
+// short is a body for a failure's message.
+func (a answered) short() string {
+	if strings.HasPrefix(a.media(), "audio/") {
+		return fmt.Sprintf("%d bytes of audio", len(a.body))
+	}
+	return string(a.body[:min(len(a.body), 1000)])
 }

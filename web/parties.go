@@ -35,11 +35,12 @@ func (s *Server) listParties(ctx context.Context, in *listPartiesInput) (*reply[
 	return domainPage(p, err, partyView)
 }
 
-type partyInput struct {
+// PartyPath names the party in the path.
+type PartyPath struct {
 	ID string `path:"id" format:"uuid"`
 }
 
-func (s *Server) showParty(ctx context.Context, in *partyInput) (*reply[Party], error) {
+func (s *Server) showParty(ctx context.Context, in *PartyPath) (*reply[Party], error) {
 	p, err := s.cfg.Desk.GetParty(ctx, in.ID)
 	return answer(partyView(p), err)
 }
@@ -59,7 +60,7 @@ func (s *Server) createParty(ctx context.Context, in *createPartyInput) (*reply[
 }
 
 type changePartyInput struct {
-	partyInput
+	PartyPath
 	Body struct {
 		Version  int64   `json:"version" doc:"the version that was read; another one is a conflict"`
 		Kind     *string `json:"kind,omitempty" enum:"person,organisation"`
@@ -77,7 +78,7 @@ func (s *Server) changeParty(ctx context.Context, in *changePartyInput) (*reply[
 }
 
 type linkPhoneInput struct {
-	partyInput
+	PartyPath
 	Body struct {
 		Phone string        `json:"phone"`
 		Level tickets.Level `json:"level" enum:"verified,known,maybe"`
@@ -90,7 +91,7 @@ func (s *Server) linkPhone(ctx context.Context, in *linkPhoneInput) (*reply[Part
 }
 
 type unlinkInput struct {
-	partyInput
+	PartyPath
 	Identity string `path:"identity" format:"uuid"`
 }
 

@@ -28,20 +28,21 @@ func (s *Server) listPrompts(ctx context.Context, _ *empty) (*reply[Page[Prompt]
 	return answer(page(all, "", promptView), err)
 }
 
-type promptInput struct {
+// PromptPath names the prompt in the path.
+type PromptPath struct {
 	Name     string `path:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" patternDescription:"a name of a-z, 0-9 and -"`
 	Language string `path:"language" enum:"en,zh-CN"`
 }
 
-func (in promptInput) subject() string { return "prompt:" + in.Name + "/" + in.Language }
+func (in PromptPath) subject() string { return "prompt:" + in.Name + "/" + in.Language }
 
-func (s *Server) showPrompt(ctx context.Context, in *promptInput) (*reply[Prompt], error) {
+func (s *Server) showPrompt(ctx context.Context, in *PromptPath) (*reply[Prompt], error) {
 	p, err := s.cfg.Flows.Prompt(ctx, in.Name, in.Language)
 	return answer(promptView(p), err)
 }
 
 type putPromptInput struct {
-	promptInput
+	PromptPath
 	Body struct {
 		Text    string `json:"text" doc:"what the voice says"`
 		Version int64  `json:"version,omitempty" doc:"0 or left out: a new prompt"`
@@ -58,7 +59,7 @@ func (s *Server) putPrompt(ctx context.Context, in *putPromptInput) (*reply[Prom
 }
 
 type putPromptAudioInput struct {
-	promptInput
+	PromptPath
 	Text    string `query:"text" maxLength:"2000" doc:"what was recorded, if it is known"`
 	Version int64  `query:"version" minimum:"0" doc:"0 or left out: a new prompt"`
 	RawBody []byte `contentType:"audio/wav"`
@@ -75,7 +76,7 @@ func (s *Server) putPromptAudio(ctx context.Context, in *putPromptAudioInput) (*
 }
 
 type deletePromptInput struct {
-	promptInput
+	PromptPath
 	Version int64 `query:"version" minimum:"0" doc:"the version that was read; another one is a conflict"`
 }
 
@@ -99,7 +100,7 @@ func wav(b []byte, err error) (*sound, error) {
 	return &sound{ContentType: "audio/wav", Body: b}, nil
 }
 
-func (s *Server) promptAudio(ctx context.Context, in *promptInput) (*sound, error) {
+func (s *Server) promptAudio(ctx context.Context, in *PromptPath) (*sound, error) {
 	return wav(s.cfg.Flows.PromptAudio(ctx, in.Name, in.Language))
 }
 

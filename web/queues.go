@@ -30,11 +30,12 @@ func (s *Server) listQueues(ctx context.Context, _ *empty) (*reply[Page[Queue]],
 	return answer(page(all, "", s.queueView), err)
 }
 
-type queueInput struct {
+// QueuePath names the queue in the path.
+type QueuePath struct {
 	Name string `path:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" patternDescription:"a name of a-z, 0-9 and -"`
 }
 
-func (s *Server) showQueue(ctx context.Context, in *queueInput) (*reply[Queue], error) {
+func (s *Server) showQueue(ctx context.Context, in *QueuePath) (*reply[Queue], error) {
 	q, err := s.cfg.Queues.Get(ctx, in.Name)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func (s *Server) showQueue(ctx context.Context, in *queueInput) (*reply[Queue], 
 }
 
 type putQueueInput struct {
-	queueInput
+	QueuePath
 	Body struct {
 		Title    map[string]string     `json:"title"`
 		Settings Partial[acd.Settings] `json:"settings,omitempty"`
@@ -66,7 +67,7 @@ func (s *Server) putQueue(ctx context.Context, in *putQueueInput) (*reply[Queue]
 }
 
 type deleteQueueInput struct {
-	queueInput
+	QueuePath
 	Version int64 `query:"version" required:"true" doc:"the version that was read; another one is a conflict"`
 }
 

@@ -140,11 +140,12 @@ func (s *Server) listTickets(ctx context.Context, in *listTicketsInput) (*reply[
 	return domainPage(p, err, ticketView)
 }
 
-type ticketInput struct {
+// TicketPath names the ticket in the path.
+type TicketPath struct {
 	Number int64 `path:"number" minimum:"1"`
 }
 
-func (s *Server) showTicket(ctx context.Context, in *ticketInput) (*reply[TicketDetail], error) {
+func (s *Server) showTicket(ctx context.Context, in *TicketPath) (*reply[TicketDetail], error) {
 	t, err := s.cfg.Desk.Get(ctx, in.Number)
 	return answer(ticketDetail(t), err)
 }
@@ -165,7 +166,7 @@ func (s *Server) createTicket(ctx context.Context, in *createTicketInput) (*repl
 }
 
 type changeTicketInput struct {
-	ticketInput
+	TicketPath
 	Body struct {
 		Version  int64         `json:"version" doc:"the version that was read; another one is a conflict"`
 		Subject  *string       `json:"subject,omitempty"`
@@ -195,7 +196,7 @@ func idChange(m Maybe[string]) *string {
 }
 
 type ticketStateInput struct {
-	ticketInput
+	TicketPath
 	Body struct {
 		Version int64         `json:"version,omitempty" doc:"0 or left out: only the state matters"`
 		State   tickets.State `json:"state" enum:"new,open,pending,resolved,closed"`
@@ -209,7 +210,7 @@ func (s *Server) setTicketState(ctx context.Context, in *ticketStateInput) (*rep
 }
 
 type noteInput struct {
-	ticketInput
+	TicketPath
 	Body struct {
 		Body string `json:"body"`
 		Key  string `json:"key,omitempty" doc:"chosen by the client: a second request with the same key adds nothing"`
@@ -275,7 +276,7 @@ func timelineRecording(r tickets.Recording) Recording {
 }
 
 type timelineInput struct {
-	ticketInput
+	TicketPath
 	After int64 `query:"after" minimum:"0" doc:"entries after this seq"`
 	Limit int   `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }

@@ -128,17 +128,18 @@ func (s *Server) listNumbers(ctx context.Context, _ *empty) (*reply[Page[Number]
 	return answer(page(all, "", numberView), err)
 }
 
-type numberInput struct {
+// NumberPath names the number in the path.
+type NumberPath struct {
 	Number string `path:"number" maxLength:"64"`
 }
 
-func (s *Server) showNumber(ctx context.Context, in *numberInput) (*reply[Number], error) {
+func (s *Server) showNumber(ctx context.Context, in *NumberPath) (*reply[Number], error) {
 	n, err := s.cfg.Directory.GetNumber(ctx, in.Number)
 	return answer(numberView(n), err)
 }
 
 type putNumberInput struct {
-	numberInput
+	NumberPath
 	Body struct {
 		Title    string        `json:"title,omitempty"`
 		Flow     string        `json:"flow"`
@@ -168,7 +169,7 @@ func orEmpty(m Maybe[string]) string {
 }
 
 type deleteNumberInput struct {
-	numberInput
+	NumberPath
 	Version int64 `query:"version" required:"true" doc:"the version that was read; another one is a conflict"`
 }
 
