@@ -41,6 +41,7 @@ func (r *run) queue(ctx context.Context, s *flow.Queue) (passed, error) {
 		return passed{next: s.Timeout.Node}, r.call.Play(ctx, r.phrases("max-wait")...)
 	}
 	w.place = place
+	r.unserved()
 	if err := r.call.Enter(ctx, call.PhaseQueued, s.Queue.Value); err != nil {
 		w.leave(err)
 		return passed{}, err
@@ -208,7 +209,7 @@ func (w *wait) callback(ctx context.Context) (passed, acd.Reason, error) {
 	position, joined := w.place.Position(), w.place.JoinedAt()
 	w.place.KeepForCallback()
 	w.call.Leaving(string(acd.LeftCallback))
-	w.call.SetResult(call.ResultCallback)
+	w.served(call.ResultCallback)
 	w.call.File(call.FactCallbackAsked, call.CallbackAsked{
 		Phone: phone, Queue: w.spec.Queue.Value, Position: position, WaitedMS: time.Since(joined).Milliseconds(), JoinedAt: joined,
 	})

@@ -23,6 +23,7 @@ type run struct {
 	steps   int
 	escaped bool // the budget was used up once: the fallback is the last chance
 	tape    func()
+	result  call.Result // what the caller got so far
 }
 
 // passed is what came of a node.
@@ -58,7 +59,7 @@ func (r *run) script(ctx context.Context) error {
 		}
 		node = p.next
 	}
-	return r.call.Hangup(ctx, call.CauseNormal)
+	return nil // the call hangs up
 }
 
 // spend takes one step off the budget. When it is used up the call goes to the fallback, once, and then it ends: a flow cannot go
@@ -78,10 +79,8 @@ func (r *run) spend(node string) string {
 }
 
 func (r *run) giveUp(ctx context.Context) error {
-	if err := r.call.Play(ctx, r.phrases("system-error", "try-later")...); err != nil {
-		return err
-	}
-	return r.call.Hangup(ctx, call.CauseNormal)
+	r.call.SetResult(call.ResultFailed)
+	return r.call.Play(ctx, r.phrases("system-error", "try-later")...)
 }
 
 func (r *run) firstLanguage() string {
@@ -123,9 +122,24 @@ func (r *run) pass(ctx context.Context, n *flow.Node) (passed, error) {
 	case *flow.Transfer:
 		return r.transfer(ctx, s)
 	case *flow.Hangup:
+		r.served(call.ResultCompleted) // who hangs up during the goodbye has not abandoned anything
 		return passed{}, r.call.Play(ctx, r.or(s.Say, "goodbye")...)
 	}
 	return passed{}, errors.New("ivr: a node without a kind is live")
+}
+
+// served says what the caller got: a hang-up from here on abandons nothing. The first counts, until the caller waits again.
+func (r *run) served(result call.Result) {
+	if r.result == "" {
+		r.result = result
+		r.call.SetResult(result)
+	}
+}
+
+// unserved says that the caller wants something more.
+func (r *run) unserved() {
+	r.result = ""
+	r.call.SetResult("")
 }
 
 // otherwise is the target, or the flow's humane way out.

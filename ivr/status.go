@@ -44,6 +44,7 @@ func (r *run) ticketStatus(ctx context.Context, n *flow.Node, s *flow.TicketStat
 		}
 		if ok {
 			out.next = s.Next.Node
+			r.served(call.ResultCompleted)
 			return out, r.call.Say(ctx, r.tell(status)...)
 		}
 		sorry = r.phrases("status-no-match")

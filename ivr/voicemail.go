@@ -123,7 +123,7 @@ func (r *run) file(ctx context.Context, s *flow.Voicemail, m *message) error {
 	if err != nil {
 		r.call.Log.Error("a message was not closed well", "recording", m.ID(), "error", err)
 	}
-	r.call.SetResult(call.ResultVoicemail)
+	r.served(call.ResultVoicemail)
 	r.call.File(call.FactVoicemailLeft, call.VoicemailLeft{RecordingID: m.ID(), DurationMS: rec.DurationMS, Queue: s.Queue.Value})
 	return nil
 }
@@ -143,7 +143,7 @@ func (r *run) cannotRecord(ctx context.Context, s *flow.Voicemail, err error) er
 	}
 	r.call.Log.Error("a message cannot be recorded; a call-back is noted instead", "error", err)
 	now := time.Now()
-	r.call.SetResult(call.ResultCallback)
+	r.served(call.ResultCallback)
 	r.call.File(call.FactCallbackAsked, call.CallbackAsked{Phone: r.call.Info.Caller.Number, Queue: s.Queue.Value, JoinedAt: now})
 	return r.call.Play(ctx, r.phrases("voicemail-failed")...)
 }
