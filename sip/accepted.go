@@ -95,12 +95,12 @@ func (l *Leg) acked(req *sipmsg.Request) {
 	if a.offered {
 		if err := l.takeAnswer(req.Body()); err != nil {
 			l.log.Info("the ACK brought no usable answer", "err", err)
-			cause := call.Cause{Q850: 88, Text: "no usable answer in the ACK", By: "hotline"}
+			why := call.Cause{Q850: 88, Text: "no usable answer in the ACK", By: "hotline"}
 			if a.first {
 				l.in.release(err)
 			}
-			l.sendBye(cause)
-			l.end(cause)
+			l.sendBye(why)
+			l.end(why)
 			return
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"hotline/call"
+	"hotline/sip/cause"
 )
 
 // request is one that came inside the dialog.
@@ -33,7 +34,7 @@ func (l *Leg) arrived(q *request) {
 		l.late = append(l.late, q)
 		l.after(patience, func() { l.overdue(q) })
 	case last != 0 && seq <= last:
-		l.refuse(q, 500, phrases[500], "Retry-After", "1")
+		l.refuse(q, 500, cause.Phrases[500], "Retry-After", "1")
 	default:
 		l.handle(q)
 		l.replay()
@@ -122,7 +123,7 @@ func (l *Leg) byed(q *request) {
 	if l.in != nil {
 		l.in.release(call.ErrGone)
 	}
-	l.end(causeOf(q.req, 0, ""))
+	l.end(cause.Of(q.req, 0, ""))
 	l.finish()
 }
 
@@ -132,7 +133,7 @@ func (l *Leg) informed(q *request) {
 	if len(body) > 0 {
 		digit, d, ok := dtmfInfo(valueOf(q.req, "Content-Type"), body)
 		if !ok {
-			l.refuse(q, 400, phrases[400])
+			l.refuse(q, 400, cause.Phrases[400])
 			return
 		}
 		l.stream.InjectDigit(digit, d)
@@ -144,7 +145,7 @@ func (l *Leg) informed(q *request) {
 func (l *Leg) reinvited(q *request) {
 	switch {
 	case l.in != nil && !l.in.answered: // section 14.2: the first INVITE has no final answer yet
-		l.refuse(q, 500, phrases[500], "Retry-After", strconv.Itoa(1))
+		l.refuse(q, 500, cause.Phrases[500], "Retry-After", strconv.Itoa(1))
 		return
 	case l.ses.inviting || l.neg.pending || l.acks != nil: // glare: section 14.2, RFC 5407, section 3.1.3
 		l.refuse(q, 491, "Request Pending")
@@ -160,7 +161,7 @@ func (l *Leg) reinvited(q *request) {
 	if offered {
 		var err error
 		if body, err = l.takeOffer(q.req.Body()); err != nil {
-			l.refuse(q, 488, phrases[488])
+			l.refuse(q, 488, cause.Phrases[488])
 			return
 		}
 	} else {
@@ -186,12 +187,12 @@ func (l *Leg) updated(q *request) {
 			l.refuse(q, 491, "Request Pending")
 			return
 		case l.in != nil && !l.in.answered && !l.neg.ready: // theirs has no answer yet
-			l.refuse(q, 500, phrases[500], "Retry-After", strconv.Itoa(2))
+			l.refuse(q, 500, cause.Phrases[500], "Retry-After", strconv.Itoa(2))
 			return
 		}
 		var err error
 		if body, err = l.takeOffer(q.req.Body()); err != nil {
-			l.refuse(q, 488, phrases[488])
+			l.refuse(q, 488, cause.Phrases[488])
 			return
 		}
 	}

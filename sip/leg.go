@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"hotline/call"
 	"hotline/media"
+	"hotline/sip/cause"
 )
 
 // Leg is one dialog and its stream. All of its state belongs to one goroutine, which runs its tasks in order.
@@ -51,9 +53,9 @@ func (e *Edge) newLeg(info call.Info, t *Trunk, d dialog) *Leg {
 	}
 }
 
-// open takes a port for the leg.
-func (l *Leg) open() error {
-	s, err := l.e.cfg.Engine.Open(media.OpenOptions{ID: l.info.LegID, OnEvent: l.heard})
+// open takes a port for the leg, or a place on a shared one when it is known where the peer's audio comes from.
+func (l *Leg) open(remote netip.AddrPort) error {
+	s, err := l.e.cfg.Engine.Open(media.OpenOptions{ID: l.info.LegID, OnEvent: l.heard, Remote: remote, Shared: remote.IsValid()})
 	if err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func (l *Leg) deliver(ev call.Event) {
 }
 
 // end gives the port back and delivers Ended, once. What signalling is left goes on until [Leg.finish].
-func (l *Leg) end(cause call.Cause) {
+func (l *Leg) end(why call.Cause) {
 	l.posting.Lock()
 	if l.over {
 		l.posting.Unlock()
@@ -120,9 +122,9 @@ func (l *Leg) end(cause call.Cause) {
 		l.in.stop()
 	}
 	l.refer.drop()
-	l.deliver(call.Event{Kind: call.Ended, Cause: cause})
+	l.deliver(call.Event{Kind: call.Ended, Cause: why})
 	close(l.done)
-	l.log.Debug("leg ended", "q850", cause.Q850, "sip", cause.SIP, "by", cause.By, "text", cause.Text)
+	l.log.Debug("leg ended", "q850", why.Q850, "sip", why.SIP, "by", why.By, "text", why.Text)
 }
 
 // finish forgets the leg. Its goroutine ends.
@@ -200,9 +202,9 @@ func (l *Leg) Answer(ctx context.Context) error {
 }
 
 // Hangup ends the leg as its state asks.
-func (l *Leg) Hangup(ctx context.Context, cause call.Cause) error {
+func (l *Leg) Hangup(ctx context.Context, why call.Cause) error {
 	err := l.command(ctx, func(reply func(error)) {
-		l.hangup(cause)
+		l.hangup(why)
 		reply(nil)
 	})
 	if err == call.ErrGone {
@@ -211,23 +213,23 @@ func (l *Leg) Hangup(ctx context.Context, cause call.Cause) error {
 	return err
 }
 
-func (l *Leg) hangup(cause call.Cause) {
+func (l *Leg) hangup(why call.Cause) {
 	switch {
 	case l.in != nil && !l.in.answered:
-		l.reject(cause)
+		l.reject(why)
 	case l.out != nil && !l.out.answered:
-		l.cancel(cause)
+		l.cancel(why)
 	default:
-		l.sendBye(cause)
-		l.end(cause)
+		l.sendBye(why)
+		l.end(why)
 	}
 }
 
 // sendBye ends the dialog. Before our 200 is acknowledged a BYE may not be sent (RFC 3261, section 15): it waits for the ACK or its
 // time-out.
-func (l *Leg) sendBye(cause call.Cause) {
+func (l *Leg) sendBye(why call.Cause) {
 	req := l.e.request(&l.dlg, sipmsg.BYE)
-	if r := reason(cause); r != "" {
+	if r := cause.Reason(why); r != "" {
 		add(req, "Reason", r)
 	}
 	if l.in != nil && l.acks != nil && l.acks.first {

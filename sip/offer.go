@@ -71,6 +71,20 @@ func (l *Leg) firstOffer(body []byte) error {
 	return err
 }
 
+// expected returns where the audio of an INVITE's offer will come from, if that is certain.
+func (l *Leg) expected(req *sipmsg.Request) netip.AddrPort {
+	s, err := sdp.Parse(req.Body())
+	if err != nil || !isSDP(req) {
+		return netip.AddrPort{}
+	}
+	r, _ := sdp.Local{Codecs: []string{"PCMU", "PCMA"}, Secure: true}.Choose(s)
+	to, latch := l.believe(r.Remote)
+	if latch {
+		return netip.AddrPort{}
+	}
+	return to
+}
+
 // consider agrees on an offer and writes the answer.
 func (l *Leg) consider(body []byte) ([]byte, error) {
 	s, err := sdp.Parse(body)
@@ -203,12 +217,12 @@ func (l *Leg) believe(remote netip.AddrPort) (to netip.AddrPort, latch bool) {
 		return netip.AddrPort{}, !a.IsValid()
 	case a.IsLoopback() && !from.IsLoopback(), a.IsLinkLocalUnicast() && !from.IsLinkLocalUnicast():
 		return netip.AddrPort{}, false
-	case a == l.stream.Local().Addr() && a != from, remote == l.stream.Local():
+	case l.stream != nil && (a == l.stream.Local().Addr() && a != from || remote == l.stream.Local()):
 		return netip.AddrPort{}, false
 	case a.IsPrivate() && !local(from):
 		return netip.AddrPort{}, true
 	}
-	return remote, false
+	return remote, a != from && local(a) // near each other and yet not the same: its packets may come from either
 }
 
 // dtmfInfo reads the body of an INFO with a digit: "Signal=5\r\nDuration=160", or the bare digit.

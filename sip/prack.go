@@ -9,6 +9,7 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"hotline/call"
+	"hotline/sip/cause"
 )
 
 // reliable is the state of provisional responses that are acknowledged (RFC 3262), which is done when the peer requires it.
@@ -94,7 +95,7 @@ func (l *Leg) pracked(q *request) {
 			body, err = l.takeOffer(q.req.Body())
 		}
 		if err != nil {
-			l.refuse(q, 488, phrases[488])
+			l.refuse(q, 488, cause.Phrases[488])
 			return
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/sip/cause"
 	"hotline/sip/header"
 	"hotline/sip/wire"
 )
@@ -120,7 +121,7 @@ func (l *Leg) referred(q *request) {
 	targets := q.req.GetHeaders("Refer-To")
 	switch {
 	case len(targets) != 1:
-		l.refuse(q, 400, phrases[400])
+		l.refuse(q, 400, cause.Phrases[400])
 		return
 	case l.refer.id != "" || l.in != nil && !l.in.answered:
 		l.refuse(q, 491, "Request Pending")
@@ -128,7 +129,7 @@ func (l *Leg) referred(q *request) {
 	}
 	a, err := wire.ParseAddress(targets[0].Value())
 	if err != nil || len(a.URI) > 1024 {
-		l.refuse(q, 400, phrases[400])
+		l.refuse(q, 400, cause.Phrases[400])
 		return
 	}
 	res := l.e.reply(q.req, 202, "Accepted", l.dlg.localTag, nil)
@@ -136,7 +137,7 @@ func (l *Leg) referred(q *request) {
 	q.tx.Respond(res)
 	l.refer.id = strconv.FormatUint(uint64(q.req.CSeq().SeqNo), 10)
 	l.notify(100, "Trying")
-	l.refer.giveUp = l.after(referLimit, func() { l.report(503, phrases[503]) })
+	l.refer.giveUp = l.after(referLimit, func() { l.report(503, cause.Phrases[503]) })
 	l.post(call.Event{Kind: call.TransferAsked, Target: a.URI})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/sip/cause"
 	"hotline/sip/header"
 )
 
@@ -69,7 +70,7 @@ func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
 		return nil, hotline.Errorf(hotline.Unavailable, "dial.trunk_full", "trunk %s has no line free", t.Name)
 	}
 	l := e.outboundLeg(d, t, user, targets, strings.ToUpper(transport))
-	if err := l.open(); err != nil {
+	if err := l.open(netip.AddrPort{}); err != nil {
 		e.keeper.end(t.ID)
 		return nil, err
 	}
@@ -273,7 +274,7 @@ func (l *Leg) responded(res *sipmsg.Response) {
 		return
 	}
 	o.stop()
-	l.end(causeOf(res, res.StatusCode, res.Reason))
+	l.end(cause.Of(res, res.StatusCode, res.Reason))
 	l.finish()
 }
 
@@ -331,9 +332,9 @@ func (l *Leg) accepted(req *sipmsg.Request, res *sipmsg.Response) {
 	o.stop()
 	l.e.ack(&l.dlg, req, nil)
 	if err := l.finalAnswer(res); err != nil {
-		cause := call.Cause{Q850: 88, Text: "no usable answer in the 200", By: "hotline"}
-		l.sendBye(cause)
-		l.end(cause)
+		why := call.Cause{Q850: 88, Text: "no usable answer in the 200", By: "hotline"}
+		l.sendBye(why)
+		l.end(why)
 		return
 	}
 	l.takeTimer(res)
@@ -350,11 +351,11 @@ func (l *Leg) finalAnswer(res *sipmsg.Response) error {
 }
 
 // cancel gives up a call that is not answered yet. CANCEL may only follow a provisional response (section 9.1).
-func (l *Leg) cancel(cause call.Cause) {
+func (l *Leg) cancel(why call.Cause) {
 	o := l.out
-	o.wants = &cause
+	o.wants = &why
 	o.stop()
-	l.end(cause)
+	l.end(why)
 	if o.heard {
 		l.sendCancel()
 	}
@@ -375,7 +376,7 @@ func (l *Leg) sendCancel() {
 	req.AppendHeader(&sipmsg.CSeqHeader{SeqNo: o.req.CSeq().SeqNo, MethodName: sipmsg.CANCEL})
 	hops := sipmsg.MaxForwardsHeader(70)
 	req.AppendHeader(&hops)
-	if r := reason(*o.wants); r != "" {
+	if r := cause.Reason(*o.wants); r != "" {
 		add(req, "Reason", r)
 	}
 	req.SetBody(nil)

@@ -10,6 +10,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/sip/cause"
 	"hotline/sip/guard"
 )
 
@@ -121,7 +122,7 @@ func (e *Edge) incoming(req *sipmsg.Request, tx *sipmsg.ServerTx) {
 		return
 	}
 	if ok, after := e.guard.Admit(source.Addr(), t); !ok {
-		refuse(503, phrases[503], "Retry-After", strconv.Itoa(after))
+		refuse(503, cause.Phrases[503], "Retry-After", strconv.Itoa(after))
 		return
 	}
 	if least, ok := tooBrief(req); !ok {
@@ -131,19 +132,19 @@ func (e *Edge) incoming(req *sipmsg.Request, tx *sipmsg.ServerTx) {
 	number, _, ok := e.cfg.Directory.NumberFor(t, req)
 	if !ok {
 		e.guard.Refused(guard.ReasonUnassigned)
-		refuse(404, phrases[404])
+		refuse(404, cause.Phrases[404])
 		return
 	}
 	l, code := e.inboundLeg(req, tx, t, number, key, came)
 	if code != 0 {
-		refuse(code, phrases[code])
+		refuse(code, cause.Phrases[code])
 		return
 	}
 	box, err := e.cfg.Acceptor.Incoming(e.ctx, l)
 	if err != nil {
 		l.stream.Close()
 		e.keeper.end(t.ID)
-		code, text := refusalOf(err)
+		code, text := cause.Refusal(err)
 		refuse(code, text)
 		return
 	}
@@ -172,7 +173,7 @@ func (e *Edge) trunkOf(source netip.Addr, req *sipmsg.Request, tag string, tx *s
 	}
 	e.counts.rejected.Add(1)
 	if !mayLogin {
-		e.respond(tx, req, 403, phrases[403], tag)
+		e.respond(tx, req, 403, cause.Phrases[403], tag)
 		return nil
 	}
 	res := e.reply(req, 401, "Unauthorized", tag, nil)
@@ -199,7 +200,7 @@ func (e *Edge) inboundLeg(req *sipmsg.Request, tx *sipmsg.ServerTx, t *Trunk, n 
 		Remote: req.Source(), ReceivedAt: came.at,
 	}
 	l := e.newLeg(info, t, uasDialog(req, came.tag))
-	if err := l.open(); err != nil {
+	if err := l.open(l.expected(req)); err != nil {
 		e.keeper.end(t.ID)
 		return nil, 503
 	}
@@ -243,10 +244,10 @@ func (l *Leg) cancelled() {
 }
 
 // reject refuses the call that rings.
-func (l *Leg) reject(cause call.Cause) {
-	code, text := status(cause)
-	l.final(code, text, reason(cause))
-	l.end(cause)
+func (l *Leg) reject(why call.Cause) {
+	code, text := cause.Status(why)
+	l.final(code, text, cause.Reason(why))
+	l.end(why)
 	l.finish()
 }
 

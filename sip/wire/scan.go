@@ -304,3 +304,6 @@ func splitTop(s string, sep byte) []string {
 	}
 	return append(out, s[start:])
 }
+
+// Split splits a header field's value at sep where it stands neither in a quoted string nor in angle brackets.
+func Split(s string, sep byte) []string { return splitTop(s, sep) }

@@ -1,4 +1,6 @@
-package sip
+// Package cause translates why a call ends between SIP and Q.850: the Reason header field (RFC 3326), final responses (RFC 3398) and
+// the errors of whoever takes calls. It keeps no state.
+package cause
 
 import (
 	"fmt"
@@ -13,21 +15,21 @@ import (
 	"hotline/sip/wire"
 )
 
-// reason renders a cause as the Reason header field (RFC 3326).
-func reason(c call.Cause) string {
+// Reason renders a cause as the Reason header field (RFC 3326).
+func Reason(c call.Cause) string {
 	if c.Q850 == 0 {
 		return ""
 	}
 	return fmt.Sprintf("Q.850;cause=%d;text=%s", c.Q850, wire.Quote(header.Clean(c.Text)))
 }
 
-// causeOf reads why the peer ended a leg: Reason if it says, else what the code stands for.
-func causeOf(m sipmsg.Message, code int, text string) call.Cause {
+// Of reads why the peer ended a leg: Reason if it says, else what the code stands for.
+func Of(m sipmsg.Message, code int, text string) call.Cause {
 	c := call.Cause{Q850: q850(code), SIP: code, Text: header.Cut(header.Clean(text), 100), By: "peer"}
 	if code == 0 {
 		c = call.CausePeerHangup
 	}
-	for _, r := range listOf(m, "Reason") {
+	for _, r := range reasons(m) {
 		protocol, params, _ := strings.Cut(r, ";")
 		for p := range strings.SplitSeq(params, ";") {
 			name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
@@ -38,6 +40,14 @@ func causeOf(m sipmsg.Message, code int, text string) call.Cause {
 		}
 	}
 	return c
+}
+
+func reasons(m sipmsg.Message) []string {
+	var out []string
+	for _, h := range m.GetHeaders("Reason") {
+		out = append(out, wire.Split(h.Value(), ',')...)
+	}
+	return out
 }
 
 // q850 maps a final response to a cause (RFC 3398, section 8.2.6.1).
@@ -83,8 +93,8 @@ func q850(code int) int {
 	return 31
 }
 
-// status is the final response with which a call that rings is ended.
-func status(c call.Cause) (code int, text string) {
+// Status is the final response with which a call that rings is ended.
+func Status(c call.Cause) (code int, text string) {
 	code = c.SIP
 	if code < 400 || code > 699 {
 		code = map[int]int{1: 404, 17: 486, 18: 408, 19: 480, 20: 480, 21: 603, 28: 484, 34: 503, 38: 503, 41: 503, 42: 503}[c.Q850]
@@ -92,17 +102,18 @@ func status(c call.Cause) (code int, text string) {
 	if code == 0 {
 		code = 480
 	}
-	return code, phrases[code]
+	return code, Phrases[code]
 }
 
-var phrases = map[int]string{
+// Phrases are the reason phrases of the codes that are given here.
+var Phrases = map[int]string{
 	400: "Bad Request", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 480: "Temporarily Unavailable", 484: "Address Incomplete",
 	486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 500: "Server Internal Error", 503: "Service Unavailable",
 	504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline",
 }
 
-// refusalOf is the response to an INVITE that the acceptor does not take. Here an error's kind becomes a SIP code, once.
-func refusalOf(err error) (code int, text string) {
+// Refusal is the response to an INVITE that the acceptor does not take. Here an error's kind becomes a SIP code, once.
+func Refusal(err error) (code int, text string) {
 	switch hotline.KindOf(err) {
 	case hotline.NotFound:
 		code = 404
@@ -117,5 +128,5 @@ func refusalOf(err error) (code int, text string) {
 	default:
 		code = 500
 	}
-	return code, phrases[code]
+	return code, Phrases[code]
 }
