@@ -362,20 +362,25 @@ func (c *Call) File(kind FactKind, payload any) { c.file(kind, payload) }
 // SetResult says how the call went; the last word counts.
 func (c *Call) SetResult(r Result) { c.result = r }
 
-// Hangup ends the call, with the cause that the peer is told.
+// Hangup ends the call, with the cause that the peer is told. The verbs after it return [ErrEnded].
 func (c *Call) Hangup(ctx context.Context, cause Cause) error {
-	c.hungUp = &cause
-	c.quiet.end()
-	if err := c.leg.Hangup(ctx, cause); err != nil && !errors.Is(err, ErrGone) {
-		return err
+	if c.ctx.Err() != nil {
+		return nil
 	}
-	if c.result == "" && c.ctx.Err() == nil {
+	c.hungUp = &cause
+	if c.result == "" {
 		c.result = ResultCompleted
 		if !c.answered() {
 			c.result = ResultRejected
 		}
 	}
-	c.cancel(ErrEnded)
+	c.quiet.end()
+	c.cancel(ErrEnded) // before the leg reports its end: we did it, not the peer
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangupTimeout)
+	defer cancel()
+	if err := c.leg.Hangup(ctx, cause); err != nil && !errors.Is(err, ErrGone) {
+		return err
+	}
 	return nil
 }
 
