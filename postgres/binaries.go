@@ -25,12 +25,15 @@ func errMissing() error {
 		"PostgreSQL is not installed: run `apt-get install -y postgresql`, or set HOTLINE_DATABASE_URL to a server of yours")
 }
 
+// debianBins is where Debian keeps the servers, outside of PATH, several versions side by side.
+var debianBins = "/usr/lib/postgresql/*/bin"
+
 var versionOf = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
 // installations finds PostgreSQL in PATH and where Debian keeps it, newest first.
 func installations(ctx context.Context) []installation {
 	dirs := filepath.SplitList(os.Getenv("PATH"))
-	debian, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // the pattern is well-formed
+	debian, _ := filepath.Glob(debianBins) // the pattern is well-formed
 	var found []installation
 	seen := map[string]bool{}
 	for _, dir := range append(dirs, debian...) {

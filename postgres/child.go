@@ -29,7 +29,7 @@ func settings(sockets string, throwaway bool) []string {
 		"listen_addresses=", "unix_socket_directories=" + sockets, "unix_socket_permissions=0700", "port=" + port,
 		"max_connections=100", "shared_buffers=256MB", "max_wal_size=1GB", "random_page_cost=1.1",
 		"deadlock_timeout=100ms", // a circle of waiting is broken before anybody notices
-		"jit=off", // costs more than it gives on short statements
+		"jit=off",                // costs more than it gives on short statements
 		// Statements may hold what callers and agents wrote; the log must not.
 		"log_min_error_statement=panic", "log_parameter_max_length=0", "log_parameter_max_length_on_error=0",
 		"log_line_prefix=", "log_checkpoints=off", "log_timezone=UTC", "timezone=UTC",

@@ -72,7 +72,7 @@ type person struct{ Identity, ID, Kind, Level string }
 // choose says whom a number stands for.
 func choose(phone Phone, people []person, level Level) caller {
 	c := caller{phone: phone, level: level}
-	if phone.Kind == Withheld {
+	if phone.Value == "" {
 		return c
 	}
 	if len(people) == 0 {

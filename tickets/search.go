@@ -87,8 +87,8 @@ func (d *Desk) searchIn(ctx context.Context, documents string, args pgx.NamedArg
 			left join ticket t on t.number = m.ticket
 			left join party tp on m.kind = 'ticket' and tp.id = t.party_id
 			left join identity ti on m.kind = 'ticket' and ti.id = t.identity_id
-			left join party p on m.kind = 'party' and p.id = m.ref::uuid
-			left join interaction n on m.kind = 'note' and n.id = case when m.kind = 'note' then m.ref::uuid end
+			left join party p on p.id = case when m.kind = 'party' then m.ref::uuid end
+			left join interaction n on n.id = case when m.kind = 'note' then m.ref::uuid end
 		order by m.at desc, m.ref desc`, args)
 	if err != nil {
 		return nil, err

@@ -103,7 +103,7 @@ func reverse(s string) string {
 
 // document joins tokens, each once.
 func document(parts ...[]string) []string {
-	all := slices.Concat(parts...)
+	all := append([]string{}, slices.Concat(parts...)...) // never null
 	slices.Sort(all)
 	all = slices.Compact(all)
 	return all[:min(len(all), maxTokens)]

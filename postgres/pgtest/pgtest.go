@@ -69,8 +69,22 @@ func New(t testing.TB) *pgxpool.Pool {
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
-	t.Cleanup(pool.Close)
+	t.Cleanup(func() { closePool(t, pool) })
 	return pool
+}
+
+// closePool closes a pool, and says so instead of hanging when the test has not given a connection back.
+func closePool(t testing.TB, pool *pgxpool.Pool) {
+	done := make(chan struct{})
+	go func() { // ends at the latest when the database is dropped and its sessions with it
+		pool.Close()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Errorf("pgtest: %d connections were not given back at the end of the test", pool.Stat().AcquiredConns())
+	}
 }
 
 // NewURL is [New] for tests that connect themselves, or run a program that does.
