@@ -96,7 +96,9 @@ func (b *robot) message(m string) {
 	}
 }
 
-func (b *robot) contact() string { return "Contact: <sip:robot@" + b.conn.LocalAddr().String() + ">\r\n" }
+func (b *robot) contact() string {
+	return "Contact: <sip:robot@" + b.conn.LocalAddr().String() + ">\r\n"
+}
 
 // later runs f with the lock held.
 func (c *robotCall) later(d time.Duration, f func()) {
