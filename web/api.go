@@ -62,9 +62,8 @@ func newAPI(version string, authorize func(huma.Context, func(huma.Context))) *a
 				},
 			},
 		},
-		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
-		DefaultFormat:                "application/json",
-		RejectUnknownQueryParameters: true,
+		Formats:       map[string]huma.Format{"application/json": format, "json": format},
+		DefaultFormat: "application/json",
 	})}
 	a.UseMiddleware(authorize)
 	return a
@@ -77,7 +76,8 @@ func register[I, O any](a *api, rt route, handler func(context.Context, *I) (*O,
 		Tags:     []string{strings.Split(strings.TrimPrefix(rt.path, "/api/v1/"), "/")[0]},
 		Metadata: map[string]any{permissionKey: rt.may},
 		Errors:   []int{http.StatusTooManyRequests, http.StatusServiceUnavailable}, MaxBodyBytes: rt.maxBody, BodyReadTimeout: jsonTime,
-		Extensions: map[string]any{"x-permission": string(rt.may)},
+		RejectUnknownQueryParameters: true,
+		Extensions:                   map[string]any{"x-permission": string(rt.may)},
 	}
 	op.Errors = append(op.Errors, rt.errors...)
 	if rt.may != login.Anyone {

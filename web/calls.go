@@ -81,6 +81,8 @@ type PathStep struct {
 	Digits string `json:"digits"`
 }
 
+func stepView(p call.PathStep) PathStep { return PathStep{Time(p.At), p.Node, p.Kind, p.Digits} }
+
 // Segment is a stretch of a call.
 type Segment struct {
 	Kind       call.SegmentKind `json:"kind"`
@@ -122,7 +124,7 @@ func (s *Server) showCall(ctx context.Context, in *callInput) (*reply[CallDetail
 	}
 	return answer(CallDetail{
 		Call: callView(d.Row), Language: d.Language, Recordings: views(recorded, recordingView),
-		Path: views(d.Path, func(p call.PathStep) PathStep { return PathStep{Time(p.At), p.Node, string(p.Kind), p.Digits} }),
+		Path: views(d.Path, stepView),
 		Segments: views(d.Segments, func(g call.Segment) Segment {
 			return Segment{g.Kind, g.Queue, g.Agent, Time(g.StartedAt), Time(g.EndedAt), g.DurationMS, g.Reason}
 		}),

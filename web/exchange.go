@@ -81,7 +81,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 			_ = x.control.SetReadDeadline(time.Time{})
 		}
 		w.Header().Set("X-Request-Id", x.id)
-		secureHeaders(w.Header())
+		secureHeaders(w.Header(), x.secure)
 		defer func() {
 			if v := recover(); v != nil {
 				s.panicked(rec, x, v)
@@ -150,7 +150,10 @@ func (s *Server) trusted(addr netip.Addr) bool {
 }
 
 // secureHeaders are those of everything; the console replaces the policy by its own.
-func secureHeaders(h http.Header) {
+func secureHeaders(h http.Header, secure bool) {
+	if secure {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")

@@ -119,22 +119,6 @@ func (object) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 }
 
-// list is JSON of a domain that this package only passes on; never null.
-type list json.RawMessage
-
-// MarshalJSON writes the list.
-func (l list) MarshalJSON() ([]byte, error) {
-	if len(l) == 0 || bytes.Equal(l, []byte("null")) {
-		return []byte("[]"), nil
-	}
-	return l, nil
-}
-
-// Schema describes a list.
-func (list) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}}
-}
-
 // Page is one page of a list; there is another one when next is not null.
 type Page[T any] struct {
 	Items []T          `json:"items"`

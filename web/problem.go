@@ -106,12 +106,22 @@ func frameworkProblem(status int, msg string, errs []error) *Problem {
 			continue
 		}
 		e := d.ErrorDetail()
-		p.Errors = append(p.Errors, ProblemItem{Path: strings.TrimPrefix(e.Location, "body."), Message: e.Message, Code: validationCode(e.Message)})
+		p.Errors = append(p.Errors, ProblemItem{Path: strings.TrimPrefix(blamed(e), "body."), Message: e.Message, Code: validationCode(e.Message)})
 	}
 	if len(p.Errors) == 1 {
 		p.Detail = p.Errors[0].Path + ": " + p.Errors[0].Message
 	}
 	return p
+}
+
+// blamed is the path of the input that is to blame. Of a missing property the framework names the object that lacks it.
+func blamed(e *huma.ErrorDetail) string {
+	rest, missing := strings.CutPrefix(e.Message, "expected required property ")
+	name, _, _ := strings.Cut(rest, " ")
+	if missing && !strings.HasSuffix(e.Location, "."+name) {
+		return e.Location + "." + name
+	}
+	return e.Location
 }
 
 func validationCode(message string) string {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"hotline/call"
@@ -250,7 +251,7 @@ type CallEntry struct {
 	EndedAt    Null[Time]  `json:"ended_at"`
 	DurationMS Null[int64] `json:"duration_ms"`
 	Queue      string      `json:"queue"`
-	Path       list        `json:"path"`
+	Path       []PathStep  `json:"path"`
 	Recordings []Recording `json:"recordings"`
 }
 
@@ -262,10 +263,19 @@ func entryView(e tickets.Entry) Entry {
 	if c := e.Call; c != nil {
 		v.Call = some(CallEntry{
 			ID: c.ID, Result: c.Result, StartedAt: Time(c.StartedAt), AnsweredAt: whenPtr(c.AnsweredAt), EndedAt: whenPtr(c.EndedAt),
-			DurationMS: Null[int64]{c.DurationMS}, Queue: c.Queue, Path: list(c.Path), Recordings: views(c.Recordings, timelineRecording),
+			DurationMS: Null[int64]{c.DurationMS}, Queue: c.Queue, Path: pathView(c.Path), Recordings: views(c.Recordings, timelineRecording),
 		})
 	}
 	return v
+}
+
+// pathView reads a path as the call's row holds it.
+func pathView(raw json.RawMessage) []PathStep {
+	var steps []call.PathStep
+	if len(raw) > 0 && json.Unmarshal(raw, &steps) != nil {
+		return []PathStep{}
+	}
+	return views(steps, stepView)
 }
 
 func timelineRecording(r tickets.Recording) Recording {

@@ -47,10 +47,11 @@ export function parseRanges(text: string): Range[] {
     .filter(Boolean)
     .map((part) => {
       const [from = '', to = ''] = part.split(/\s*[-–—~～至]\s*/)
-      return { from: pad(from), to: pad(to) }
+      return { from: clockTime(from), to: clockTime(to) }
     })
 }
-function pad(time: string): string {
-  const m = /^(\d{1,2})(?::|：)?(\d{2})?$/.exec(time.trim())
+/** "9", "930", "9：30" → "09:00", "09:30", "09:30"; what is no time stays as it was typed. */
+export function clockTime(time: string): string {
+  const m = /^(\d{1,2})(?:[:：.]?(\d{2}))?$/.exec(time.trim())
   return m ? `${m[1]!.padStart(2, '0')}:${m[2] ?? '00'}` : time.trim()
 }

@@ -1,8 +1,8 @@
 // How states look: a tone and a shape each, so that colour is never alone.
 import type { Component } from 'vue'
 import {
-  ArrowDown, BadgeCheck, ChevronsUp, ChevronUp, Circle, CircleAlert, CircleCheck, CircleDashed, CircleDot, CircleHelp, CirclePause, CircleSlash, CircleX, Equal, Phone,
-  PhoneForwarded, PhoneMissed, PhoneOff, Scissors, Undo2, UserCheck, Voicemail,
+  ArrowDown, BadgeCheck, CalendarClock, ChevronsUp, ChevronUp, Circle, CircleAlert, CircleCheck, CircleDashed, CircleDot, CircleHelp, CirclePause, CircleSlash, CircleX, Equal, GitBranch, Globe, Hash, Keyboard, Languages, ListOrdered, MessageCircle, Phone,
+  PhoneForwarded, PhoneMissed, PhoneOff, Repeat, Scissors, Ticket, Undo2, UserCheck, Voicemail,
 } from '@lucide/vue'
 import type { Level, Priority, TicketState } from '@/api/types'
 import type { Tone } from '@/components/ui/tones'
@@ -53,7 +53,7 @@ export const levelLook: Record<Level, Look> = {
 export const trunkLook: Record<string, Look> = {
   up: { tone: 'ok', icon: CircleCheck },
   down: { tone: 'alarm', icon: CircleAlert },
-  unknown: { tone: 'warn', icon: CircleHelp },
+  unknown: { tone: 'idle', icon: CircleHelp },
   disabled: { tone: 'idle', icon: CircleSlash },
 }
 
@@ -64,4 +64,10 @@ export const transitions: Record<TicketState, TicketState[]> = {
   pending: ['open', 'resolved', 'closed'],
   resolved: ['open', 'closed'],
   closed: [], // final: who closes by mistake makes a new ticket
+}
+
+/** The kinds of a flow's nodes. */
+export const nodeIcons: Record<string, Component> = {
+  play: MessageCircle, menu: Keyboard, hours: CalendarClock, language: Languages, collect: Hash, branch: GitBranch, count: Repeat, lookup: Globe,
+  ticket_status: Ticket, queue: ListOrdered, voicemail: Voicemail, transfer: PhoneForwarded, hangup: PhoneOff,
 }
