@@ -186,3 +186,15 @@ func endsApart(s string) bool { return strings.HasSuffix(s, " ") }
 func quote(word string) string {
 	return "'" + strings.NewReplacer("'", "''", `\`, `\\`).Replace(word) + "'"
 }
+
+// Tokens are the tokens of a search document made of texts and of phone numbers, for whoever fills the table in bulk.
+func Tokens(texts, phones []string) []string {
+	var parts [][]string
+	for _, s := range texts {
+		parts = append(parts, textTokens(s))
+	}
+	for _, s := range phones {
+		parts = append(parts, phoneTokens(s))
+	}
+	return document(parts...)
+}
