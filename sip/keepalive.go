@@ -55,8 +55,8 @@ func (k *keeper) pingOnce(ctx context.Context, l *line, id *ident) (time.Duratio
 	}
 	host, port, _ := l.trunk.Target()
 	uri := sipmsg.Uri{Scheme: "sip", Host: host, Port: port}
-	contact := k.edge.Contact(transport, directory.ContactToken(&l.trunk))
 	for _, to := range addrs {
+		contact := k.contact(l, transport, to)
 		req := id.request(sipmsg.OPTIONS, uri, contact, contact)
 		req.AppendHeader(sipmsg.NewHeader("Accept", "application/sdp"))
 		start := time.Now()
@@ -73,6 +73,13 @@ func (k *keeper) pingOnce(ctx context.Context, l *line, id *ident) (time.Duratio
 		return time.Since(start), nil
 	}
 	return 0, err
+}
+
+// contact is the URI by which a trunk reaches us: its own user part tells its calls from others'.
+func (k *keeper) contact(l *line, transport string, peer netip.AddrPort) string {
+	uri := k.edge.contact(transport, peer.Addr()).Address
+	uri.User = directory.ContactToken(&l.trunk)
+	return uri.String()
 }
 
 // prefer puts the address that answered first.

@@ -3,7 +3,6 @@ package sip
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -14,14 +13,15 @@ import (
 	"hotline"
 	"hotline/sip/directory"
 	"hotline/sip/header"
+	"hotline/sip/resolve"
 )
 
 // exchanger is what the keeper needs of the edge.
 type exchanger interface {
 	// Exchange sends a request outside dialogs and returns the final response.
 	Exchange(ctx context.Context, req *sipmsg.Request, to netip.AddrPort, transport string) (*sipmsg.Response, error)
-	// Contact returns the URI by which the peer reaches us.
-	Contact(transport, user string) string
+	// contact returns the URI by which peer reaches us.
+	contact(transport string, peer netip.Addr) *sipmsg.ContactHeader
 }
 
 // keeper keeps the trunks: it registers where we must, asks for signs of life, and knows each one's state, addresses and calls.
@@ -177,7 +177,7 @@ func (k *keeper) resolveAgain(ctx context.Context, l *line) {
 // Names that cannot be looked up keep their old addresses.
 func (k *keeper) resolve(ctx context.Context, l *line) {
 	host, port, transport := l.trunk.Target()
-	addrs, err := lookUp(ctx, host, port, transport)
+	addrs, err := resolve.Host(ctx, host, port, transport)
 	if err != nil {
 		if ctx.Err() == nil {
 			k.trouble(l.trunk.ID, err)
@@ -190,7 +190,7 @@ func (k *keeper) resolve(ctx context.Context, l *line) {
 	}
 	if r := l.trunk.Settings.Register; r != nil {
 		if h, p, _ := directory.HostPort(r.Registrar); h != host {
-			more, _ := lookUp(ctx, h, p, transport) // its own use reports the error
+			more, _ := resolve.Host(ctx, h, p, transport) // its own use reports the error
 			for _, a := range more {
 				from = append(from, a.Addr())
 			}
@@ -201,67 +201,6 @@ func (k *keeper) resolve(ctx context.Context, l *line) {
 	k.mu.Unlock()
 	slices.SortFunc(from, netip.Addr.Compare)
 	k.dir.SetResolved(l.trunk.ID, slices.Compact(from))
-}
-
-// lookUp finds the addresses of a host: itself, its SRV records when no port is given (RFC 3263, section 4.2), its addresses.
-func lookUp(ctx context.Context, host string, port int, transport string) ([]netip.AddrPort, error) {
-	standard := 5060
-	if transport == "tls" {
-		standard = 5061
-	}
-	if port == 0 && !isAddr(host) {
-		if out := lookUpSRV(ctx, host, transport); len(out) > 0 {
-			return out, nil
-		}
-	}
-	if port == 0 {
-		port = standard
-	}
-	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), uint16(port))}, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, hotline.Errorf(hotline.Unavailable, "trunk.name_unknown", "the name %s cannot be looked up: %w", host, err)
-	}
-	var out []netip.AddrPort
-	for _, ip := range ips {
-		out = append(out, netip.AddrPortFrom(ip.Unmap(), uint16(port)))
-	}
-	// IPv4 first: most providers' media is there.
-	slices.SortStableFunc(out, func(a, b netip.AddrPort) int { return a.Addr().BitLen() - b.Addr().BitLen() })
-	return out, nil
-}
-
-func lookUpSRV(ctx context.Context, host, transport string) []netip.AddrPort {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	service, proto := "sip", transport
-	if transport == "tls" {
-		service, proto = "sips", "tcp"
-	}
-	_, records, err := net.DefaultResolver.LookupSRV(ctx, service, proto, host) // sorted by priority, shuffled by weight
-	if err != nil {
-		return nil
-	}
-	var out []netip.AddrPort
-	for _, r := range records {
-		ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", r.Target)
-		if err != nil {
-			continue
-		}
-		for _, ip := range ips {
-			out = append(out, netip.AddrPortFrom(ip.Unmap(), r.Port))
-		}
-	}
-	return out
-}
-
-func isAddr(s string) bool {
-	_, err := netip.ParseAddr(s)
-	return err == nil
 }
 
 // addr returns where requests to a trunk go right now, in order of preference.

@@ -2,8 +2,10 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"hotline/sip/digest"
 	"hotline/sip/directory"
 	"hotline/sip/header"
+	"hotline/sip/resolve"
 )
 
 // registration keeps us registered on one trunk (RFC 3261, section 10.2).
@@ -94,7 +97,7 @@ func retryAfter(failures int, err error) time.Duration {
 	d := min(maxRetry, 2*time.Second<<min(failures-1, 10))
 	d = d/2 + time.Duration(rand.Int64N(int64(d)/2+1))
 	var told *registerError
-	if asRegisterError(err, &told) && told.after > d {
+	if errors.As(err, &told) && told.after > d {
 		d = min(told.after, time.Hour)
 	}
 	return d
@@ -120,21 +123,6 @@ func (e *registerError) Error() string {
 	return fmt.Sprintf("REGISTER was answered %d %s%s", e.status, e.reason, mend)
 }
 
-func asRegisterError(err error, target **registerError) bool {
-	for err != nil {
-		if e, ok := err.(*registerError); ok {
-			*target = e
-			return true
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return false
-		}
-		err = u.Unwrap()
-	}
-	return false
-}
-
 // register sends one REGISTER to the registrar's addresses in order until one answers, with as many rounds as credentials and a too
 // brief interval (423) need.
 func (r *registration) register(ctx context.Context, expires int) (time.Duration, error) {
@@ -144,18 +132,18 @@ func (r *registration) register(ctx context.Context, expires int) (time.Duration
 	if err != nil {
 		return 0, err
 	}
-	addrs, err := lookUp(ctx, host, port, transport)
+	addrs, err := resolve.Host(ctx, host, port, transport)
 	if err != nil {
 		return 0, err
 	}
 	for _, to := range addrs {
 		var res *sipmsg.Response
-		req := r.request(host, transport, expires)
+		req := r.request(host, transport, expires, to)
 		for round := 0; ; round++ {
 			if res, err = r.k.exchange(ctx, req, to, transport); err != nil || round == 3 {
 				break
 			}
-			again := r.again(req, res, &expires, host, transport)
+			again := r.again(req, res, &expires, host, transport, to)
 			if again == nil {
 				break
 			}
@@ -174,17 +162,17 @@ func (r *registration) register(ctx context.Context, expires int) (time.Duration
 	return 0, err
 }
 
-func (r *registration) request(host, transport string, expires int) *sipmsg.Request {
+func (r *registration) request(host, transport string, expires int, to netip.AddrPort) *sipmsg.Request {
 	reg := r.l.trunk.Settings.Register
 	aor := "sip:" + header.User(reg.Username) + "@" + host
-	req := r.id.request(sipmsg.REGISTER, sipmsg.Uri{Scheme: "sip", Host: host}, aor, r.k.edge.Contact(transport, directory.ContactToken(&r.l.trunk)))
+	req := r.id.request(sipmsg.REGISTER, sipmsg.Uri{Scheme: "sip", Host: host}, aor, r.k.contact(r.l, transport, to))
 	req.AppendHeader(sipmsg.NewHeader("Expires", strconv.Itoa(expires)))
 	req.AppendHeader(sipmsg.NewHeader("Supported", "path"))
 	return req
 }
 
 // again returns the request that a response asks for, or nil when it is the last word.
-func (r *registration) again(sent *sipmsg.Request, res *sipmsg.Response, expires *int, host, transport string) *sipmsg.Request {
+func (r *registration) again(sent *sipmsg.Request, res *sipmsg.Response, expires *int, host, transport string, to netip.AddrPort) *sipmsg.Request {
 	switch res.StatusCode {
 	case 401, 407:
 		// A challenge to an answer says that it was wrong, unless only the nonce was too old.
@@ -193,7 +181,7 @@ func (r *registration) again(sent *sipmsg.Request, res *sipmsg.Response, expires
 				return nil
 			}
 		}
-		next := r.request(host, transport, *expires)
+		next := r.request(host, transport, *expires, to)
 		r.learnRealm(res)
 		if err := r.k.authorize(&r.l.trunk, next, res); err != nil {
 			r.k.log.Warn("challenge of the registrar not answered", "trunk", r.l.trunk.Name, "err", err)
@@ -210,7 +198,7 @@ func (r *registration) again(sent *sipmsg.Request, res *sipmsg.Response, expires
 			return nil
 		}
 		*expires, r.expires = least, least
-		return r.request(host, transport, least)
+		return r.request(host, transport, least, to)
 	}
 	return nil
 }

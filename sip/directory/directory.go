@@ -19,7 +19,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"hotline"
 	"hotline/sip/digest"
 	"hotline/sip/e164"
 )
@@ -35,7 +34,6 @@ type Directory struct {
 	mu       sync.Mutex
 	resolved map[string][]netip.Addr // addresses of a trunk's host and registrar names, by trunk
 	watchers map[chan struct{}]bool
-	loaded   time.Time
 }
 
 // directoryChannel is what the triggers of migration 0020 notify.
@@ -97,7 +95,6 @@ func (d *Directory) Reload(ctx context.Context) error {
 func (d *Directory) publish(trunks []Trunk, numbers []Number) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.loaded = time.Now()
 	old := d.now.Load()
 	if old != nil && old.same(trunks, numbers) {
 		return
@@ -125,13 +122,6 @@ func (d *Directory) SetResolved(trunkID string, addrs []netip.Addr) {
 	d.resolved[trunkID] = addrs
 	old := d.now.Load()
 	d.now.Store(newSnapshot(old.trunks, old.numbers, maps.Clone(d.resolved)))
-}
-
-// Age says how old the snapshot is; it grows while the database is away.
-func (d *Directory) Age() time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return time.Since(d.loaded)
 }
 
 // Run follows the tables until ctx ends.
@@ -201,16 +191,4 @@ func (d *Directory) listenOnce(ctx context.Context, told chan<- struct{}) error 
 			return err
 		}
 	}
-}
-
-// Outbound returns the trunk to call through.
-func (d *Directory) Outbound(trunkID string) (*Trunk, error) {
-	t, ok := d.Snapshot().Trunk(trunkID)
-	if !ok {
-		return nil, hotline.Errorf(hotline.NotFound, "trunk.unknown", "there is no trunk %.80q", trunkID)
-	}
-	if !t.Enabled {
-		return nil, hotline.Errorf(hotline.Unavailable, "trunk.disabled", "trunk %s is switched off", t.Name)
-	}
-	return t, nil
 }

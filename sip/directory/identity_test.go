@@ -132,7 +132,4 @@ func TestDialString(t *testing.T) {
 			t.Errorf("%q: dialled as %q", in, got)
 		}
 	}
-	if Allowed([]string{"+8610", ""}, "+881600000000") == nil || Allowed(nil, "+861062551234") == nil || Allowed([]string{"+8610"}, "+861062551234") != nil {
-		t.Error("only what is on the list may leave")
-	}
 }

@@ -5,6 +5,7 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
+	"hotline"
 	"hotline/sip/digest"
 
 	"hotline/sip/header"
@@ -75,3 +76,15 @@ func (d *Directory) GaveNonce(authorizations []string, source netip.Addr) bool {
 
 // Logins returns how often each outcome of a login came out.
 func (d *Directory) Logins() map[digest.Outcome]uint64 { return d.digest.Stats() }
+
+// Outbound returns the trunk to call through.
+func (d *Directory) Outbound(trunkID string) (*Trunk, error) {
+	t, ok := d.Snapshot().Trunk(trunkID)
+	if !ok {
+		return nil, hotline.Errorf(hotline.NotFound, "trunk.unknown", "there is no trunk %.80q", trunkID)
+	}
+	if !t.Enabled {
+		return nil, hotline.Errorf(hotline.Unavailable, "trunk.disabled", "trunk %s is switched off", t.Name)
+	}
+	return t, nil
+}

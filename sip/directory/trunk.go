@@ -117,16 +117,6 @@ func (t *Trunk) DialString(to string) (string, error) {
 	return header.User(read.Value), nil
 }
 
-// Allowed refuses a number that starts with none of the prefixes: calls that cost money leave by a list of what is allowed only.
-func Allowed(prefixes []string, number string) error {
-	for _, p := range prefixes {
-		if p != "" && strings.HasPrefix(number, p) {
-			return nil
-		}
-	}
-	return hotline.Errorf(hotline.Denied, "dial.not_allowed", "calls to %.80q are not allowed: add its prefix to dial_out", header.Clean(number))
-}
-
 // Login returns what a challenge of a realm is answered with. A challenge may come from whomever we call: only the trunk's own
 // realm is answered, and that is the configured one or the one that its registrar has shown.
 func (t *Trunk) Login(realm, shown string) (username, password string, ok bool) {
