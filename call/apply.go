@@ -140,7 +140,7 @@ func (j *Journal) applyBatch(ctx context.Context, l *lane, batch []*entry) error
 		return nil
 	case away(ctx, err):
 		l.putBack(batch)
-		j.noteDatabase(err)
+		j.noteDatabase(ctx, err)
 		return err
 	}
 	return j.applyEach(ctx, l, batch)
@@ -163,7 +163,7 @@ func (j *Journal) applyEach(ctx context.Context, l *lane, batch []*entry) error 
 			j.done(batch[i : i+1])
 		case away(ctx, err):
 			l.putBack(append(back, batch[i:]...))
-			j.noteDatabase(err)
+			j.noteDatabase(ctx, err)
 			return err
 		default:
 			e.tries++
@@ -198,16 +198,27 @@ func (j *Journal) transact(ctx context.Context, entries []*entry) error {
 		for _, id := range fresh {
 			isNew[id] = true
 		}
+		batch := &pgx.Batch{}
 		for _, f := range facts {
 			if !isNew[f.ID] {
 				continue
 			}
-			if err := j.apply(ctx, tx, f); err != nil {
+			if err := j.apply(ctx, tx, batch, f); err != nil {
 				return lost(tx, fmt.Errorf("%s of call %s: %w", f.Kind, f.CallID, err))
 			}
 		}
-		return nil
+		return lost(tx, send(ctx, tx, batch))
 	})
+}
+
+// send sends the statements that were collected, all in one round trip, and empties the batch.
+func send(ctx context.Context, tx pgx.Tx, batch *pgx.Batch) error {
+	if batch.Len() == 0 {
+		return nil
+	}
+	err := tx.SendBatch(ctx, batch).Close()
+	*batch = pgx.Batch{}
+	return err
 }
 
 // facts returns the facts of entries, from memory or from the files.
@@ -230,13 +241,26 @@ func (j *Journal) facts(entries []*entry) (facts []Fact, ids []string, err error
 	return facts, ids, nil
 }
 
-func (j *Journal) apply(ctx context.Context, tx pgx.Tx, f Fact) (err error) {
+// apply collects the statements of a fact and runs its appliers, before which all that was collected is sent: facts take effect in
+// their order.
+func (j *Journal) apply(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, f Fact) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	for _, a := range j.appliers[f.Kind] {
+	if queue := j.statements[f.Kind]; queue != nil {
+		if err := queue(batch, f); err != nil {
+			return err
+		}
+	}
+	appliers := j.appliers[f.Kind]
+	if len(appliers) > 0 {
+		if err := send(ctx, tx, batch); err != nil {
+			return err
+		}
+	}
+	for _, a := range appliers {
 		if err := a(ctx, tx, f); err != nil {
 			return err
 		}
@@ -309,7 +333,10 @@ func (j *Journal) done(entries []*entry) {
 	}
 }
 
-func (j *Journal) noteDatabase(err error) {
+func (j *Journal) noteDatabase(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return // it is we who go
+	}
 	j.mu.Lock()
 	was := j.stats.DatabaseErr
 	j.stats.DatabaseErr = err.Error()

@@ -43,13 +43,14 @@ type JournalConfig struct {
 // in the order of its call, in batches, by a few workers; the table fact_applied makes it harmless to apply one again. When the disk
 // is full, facts wait in memory and the journal says so.
 type Journal struct {
-	cfg      JournalConfig
-	appliers map[FactKind][]Applier
-	lock     *os.File
-	opened   time.Time
-	alive    time.Time // when the process before this one was last seen alive
-	lanes    []*lane
-	seed     maphash.Seed
+	cfg        JournalConfig
+	appliers   map[FactKind][]Applier
+	statements map[FactKind]func(*pgx.Batch, Fact) error // of this package's own rows; they run before the appliers of the fact
+	lock       *os.File
+	opened     time.Time
+	alive      time.Time // when the process before this one was last seen alive
+	lanes      []*lane
+	seed       maphash.Seed
 
 	mu       sync.Mutex
 	wal      *wal
@@ -101,7 +102,7 @@ func OpenJournal(cfg JournalConfig) (*Journal, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	j := &Journal{cfg: cfg, appliers: map[FactKind][]Applier{}, opened: time.Now(), seed: maphash.MakeSeed()}
+	j := &Journal{cfg: cfg, appliers: map[FactKind][]Applier{}, statements: map[FactKind]func(*pgx.Batch, Fact) error{}, opened: time.Now(), seed: maphash.MakeSeed()}
 	for range cfg.Workers {
 		j.lanes = append(j.lanes, newLane())
 	}

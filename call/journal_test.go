@@ -192,7 +192,11 @@ func TestOrderAndOnceOverRestarts(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string][]int{}
 	register := func(j *Journal) {
-		on(j, "test.count", func(ctx context.Context, tx pgx.Tx, f Fact, n int) error {
+		j.On("test.count", func(ctx context.Context, tx pgx.Tx, f Fact) error {
+			var n int
+			if err := f.Decode(&n); err != nil {
+				return err
+			}
 			// The table's primary key would catch a fact that is applied twice.
 			_, err := tx.Exec(ctx, `insert into fact_quarantine (id, call_id, kind, at, data, error, seen_at) values ($1, $2, 'n', now(), '{}', '', now())`, fmt.Sprint(f.CallID, "/", n), f.CallID)
 			mu.Lock()
@@ -338,7 +342,11 @@ func TestKill9(t *testing.T) {
 	var mu sync.Mutex
 	got := 0
 	j, _ := runJournal(t, JournalConfig{Dir: dir, Pool: pgtest.New(t)}, func(j *Journal) {
-		on(j, "test.count", func(_ context.Context, _ pgx.Tx, _ Fact, n int) error {
+		j.On("test.count", func(_ context.Context, _ pgx.Tx, f Fact) error {
+			var n int
+			if err := f.Decode(&n); err != nil {
+				return err
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if n != got {

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// registerAppliers has the journal write the rows of calls, legs and segments. They are the first, so that the row of a call is
-// there when the appliers of other packages run.
+// registerAppliers has the journal write the rows of calls, legs and segments. Their statements are sent in one go with those of the
+// facts before and behind; the row of a call is there when the appliers of other packages run.
 func registerAppliers(j *Journal) {
 	on(j, FactCallStarted, applyCallStarted)
 	on(j, FactCallAnswered, applyCallAnswered)
@@ -24,20 +24,21 @@ func registerAppliers(j *Journal) {
 	on(j, FactSegment, applySegment)
 }
 
-// on registers an applier that takes the payload of its kind.
-func on[P any](j *Journal, kind FactKind, apply func(ctx context.Context, tx pgx.Tx, f Fact, p P) error) {
-	j.On(kind, func(ctx context.Context, tx pgx.Tx, f Fact) error {
+// on registers statements for a kind of facts with a payload.
+func on[P any](j *Journal, kind FactKind, queue func(b *pgx.Batch, f Fact, p P)) {
+	j.statements[kind] = func(b *pgx.Batch, f Fact) error {
 		var p P
 		if err := f.Decode(&p); err != nil {
 			return err
 		}
-		return apply(ctx, tx, f, p)
-	})
+		queue(b, f, p)
+		return nil
+	}
 }
 
-func applyCallStarted(ctx context.Context, tx pgx.Tx, f Fact, p CallStarted) error {
+func applyCallStarted(b *pgx.Batch, f Fact, p CallStarted) {
 	i := p.Info
-	_, err := tx.Exec(ctx, `
+	b.Queue(`
 		with c as (
 			insert into call (id, node, direction, phase, caller, caller_name, verified, dialled, trunk_id, trunk_name, flow, queue, language, started_at)
 			values (@id, @node, @direction, 'ringing', @caller, @name, @verified, @dialled, nullif(@trunk, '')::uuid, @trunk_name, @flow, @queue, @language, @at)
@@ -53,76 +54,67 @@ func applyCallStarted(ctx context.Context, tx pgx.Tx, f Fact, p CallStarted) err
 			"queue": i.Queue, "language": i.Language, "at": i.ReceivedAt, "leg": i.LegID, "edge": i.Edge, "foreign": i.ForeignID,
 			"remote": i.Remote, "party": i.Caller,
 		})
-	return err
 }
 
-func applyCallAnswered(ctx context.Context, tx pgx.Tx, f Fact, p CallAnswered) error {
-	_, err := tx.Exec(ctx, `
+func applyCallAnswered(b *pgx.Batch, f Fact, p CallAnswered) {
+	b.Queue(`
 		with c as (update call set answered_at = coalesce(answered_at, $2) where id = $1)
 		update call_leg set answered_at = coalesce(answered_at, $2) where id = $3`, f.CallID, f.At, p.LegID)
-	return err
 }
 
-func applyCallPhase(ctx context.Context, tx pgx.Tx, f Fact, p CallPhase) error {
-	_, err := tx.Exec(ctx, `
+func applyCallPhase(b *pgx.Batch, f Fact, p CallPhase) {
+	b.Queue(`
 		update call set phase = $2, queue = case when $3 = '' then queue else $3 end
 		where id = $1 and ended_at is null`, f.CallID, p.Phase, p.Queue)
-	return err
 }
 
-func applyCallStep(ctx context.Context, tx pgx.Tx, f Fact, p CallStep) error {
+func applyCallStep(b *pgx.Batch, f Fact, p CallStep) {
 	step := struct {
 		At time.Time `json:"at"`
 		CallStep
 	}{f.At.Truncate(time.Millisecond), p}
-	_, err := tx.Exec(ctx, `update call set path = path || $2::jsonb where id = $1`, f.CallID, []any{step})
-	return err
+	b.Queue(`update call set path = path || $2::jsonb where id = $1`, f.CallID, []any{step})
 }
 
-func applyCallNoted(ctx context.Context, tx pgx.Tx, f Fact, p CallNoted) error {
-	_, err := tx.Exec(ctx, `
+func applyCallNoted(b *pgx.Batch, f Fact, p CallNoted) {
+	b.Queue(`
 		update call set language = coalesce(nullif($2, ''), language), flow = coalesce(nullif($3, ''), flow),
 			flow_version = coalesce(nullif($4, 0::bigint), flow_version)
 		where id = $1`, f.CallID, p.Language, p.Flow, p.FlowVersion)
-	return err
 }
 
-func applyCallEnded(ctx context.Context, tx pgx.Tx, f Fact, p CallEnded) error {
-	_, err := tx.Exec(ctx, `
+func applyCallEnded(b *pgx.Batch, f Fact, p CallEnded) {
+	b.Queue(`
 		update call set phase = 'ended', ended_at = $2, result = $3, cause = $4
 		where id = $1 and ended_at is null`, f.CallID, p.At, p.Result, p.Cause)
-	return err
 }
 
-func applyLegStarted(ctx context.Context, tx pgx.Tx, f Fact, p LegStarted) error {
-	_, err := tx.Exec(ctx, `
+func applyLegStarted(b *pgx.Batch, f Fact, p LegStarted) {
+	b.Queue(`
 		insert into call_leg (id, call_id, direction, edge, foreign_id, remote, party, started_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8)
 		on conflict (id) do nothing`, p.LegID, f.CallID, p.Direction, p.Edge, p.ForeignID, p.Remote, p.Party, p.StartedAt)
-	return err
 }
 
-func applyLegEnded(ctx context.Context, tx pgx.Tx, f Fact, p LegEnded) error {
+func applyLegEnded(b *pgx.Batch, f Fact, p LegEnded) {
 	quality := p.Quality
 	if len(quality) == 0 {
 		quality = json.RawMessage(`{}`)
 	}
-	_, err := tx.Exec(ctx, `
+	b.Queue(`
 		update call_leg set ended_at = $2, cause = $3, codec = $4, quality = $5, answered_at = coalesce(answered_at, $6)
 		where id = $1 and ended_at is null`, p.LegID, p.EndedAt, p.Cause, p.Codec, quality, p.AnsweredAt)
-	return err
 }
 
-func applySegment(ctx context.Context, tx pgx.Tx, f Fact, p Segment) error {
+func applySegment(b *pgx.Batch, f Fact, p Segment) {
 	detail := p.Detail
 	if len(detail) == 0 {
 		detail = json.RawMessage(`{}`)
 	}
-	_, err := tx.Exec(ctx, `
+	b.Queue(`
 		insert into call_segment (id, call_id, kind, queue, agent, started_at, ended_at, duration_ms, reason, detail)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		on conflict (id) do nothing`, p.ID, f.CallID, p.Kind, p.Queue, p.Agent, p.StartedAt, p.EndedAt, p.DurationMS, p.Reason, detail)
-	return err
 }
 
 // openCall is a row that a process left open when it died.
