@@ -25,6 +25,7 @@ type wait struct {
 	spec     *flow.Queue
 	settings acd.Settings
 	place    *acd.Place
+	callKey  byte // asks for a call-back; 0: none is offered
 	deadline time.Time
 	entered  time.Time
 }
@@ -32,16 +33,17 @@ type wait struct {
 // queue lets the caller wait: music, announcements if they have improved, keys, the maximum.
 func (r *run) queue(ctx context.Context, s *flow.Queue) (passed, error) {
 	w := &wait{run: r, spec: s, settings: r.settings(s.Queue.Value), entered: time.Now()}
+	w.callKey = w.callbackKey()
+	r.unserved()
 	place, err := r.x.cfg.Line.Join(ctx, acd.Waiter{CallID: r.call.ID, Caller: r.call.Info.Caller.Number, Queue: s.Queue.Value})
-	if err != nil { // full
+	if err != nil {
 		if ctx.Err() != nil {
 			return passed{}, context.Cause(ctx)
 		}
 		r.call.Log.Warn("a caller could not join a queue", "queue", s.Queue.Value, "error", err)
-		return passed{next: s.Timeout.Node}, r.call.Play(ctx, r.phrases("max-wait")...)
+		return w.instead(ctx, w.settings.OnFull)
 	}
 	w.place = place
-	r.unserved()
 	if err := r.call.Enter(ctx, call.PhaseQueued, s.Queue.Value); err != nil {
 		w.leave(err)
 		return passed{}, err
@@ -68,11 +70,46 @@ func (r *run) back(ctx context.Context, next string) error {
 }
 
 func (r *run) settings(queue string) acd.Settings {
-	if r.x.cfg.Queues == nil {
-		return acd.Settings{}
+	if r.x.cfg.Queues != nil {
+		if q, ok := r.x.cfg.Queues.Lookup(queue); ok {
+			return q.Settings
+		}
 	}
-	q, _ := r.x.cfg.Queues.Lookup(queue)
-	return q.Settings
+	return acd.DefaultSettings()
+}
+
+// callbackKey is the flow's, or the queue's; none when the queue offers no call-backs.
+func (w *wait) callbackKey() byte {
+	if !w.settings.CallbackOffer {
+		return 0
+	}
+	if w.spec.Callback != 0 {
+		return w.spec.Callback
+	}
+	for key, action := range w.settings.ExitKeys {
+		if action == acd.ToCallback && len(key) == 1 && !slices.ContainsFunc(w.spec.Keys, func(k flow.Key) bool { return k.Digit == key[0] }) {
+			return key[0]
+		}
+	}
+	return 0
+}
+
+// instead is what a queue that cannot keep the caller does: what its settings say, where "voicemail" and "next" are the way that
+// the flow calls timeout.
+func (w *wait) instead(ctx context.Context, action acd.Action) (passed, error) {
+	if err := w.call.Play(ctx, w.phrases("max-wait")...); err != nil {
+		return passed{}, err
+	}
+	switch action {
+	case acd.ToHangup:
+		return passed{}, w.call.Play(ctx, w.phrases("try-later", "goodbye")...)
+	case acd.ToCallback:
+		out, why, err := w.callback(ctx)
+		if err != nil || why != "" {
+			return out, err
+		}
+	}
+	return passed{next: w.spec.Timeout.Node}, nil
 }
 
 // leave gives the place up because the call ended.
@@ -97,7 +134,6 @@ func (w *wait) stay(ctx context.Context) (passed, acd.Reason, error) {
 		sounds = slices.Concat(sounds, w.phrases("place-kept"))
 	}
 	sounds = slices.Concat(sounds, w.announcement(), w.offer())
-	offered := w.spec.Callback != 0
 	for {
 		key, err := w.listen(ctx, sounds)
 		switch {
@@ -109,19 +145,21 @@ func (w *wait) stay(ctx context.Context) (passed, acd.Reason, error) {
 				return out, why, err
 			}
 		case !time.Now().Before(w.deadline):
-			return passed{next: w.spec.Timeout.Node}, w.reasonFor(w.spec.Timeout.Node, acd.LeftTimeout), w.call.Play(ctx, w.phrases("max-wait")...)
+			out, err := w.instead(ctx, w.settings.OnMaxWait)
+			return out, acd.LeftTimeout, err
 		}
 		sounds = w.announcement()
-		if len(sounds) == 0 && offered {
+		if len(sounds) == 0 {
 			sounds = w.phrases("still-waiting") // nothing has improved: say that they are not forgotten, and what they can do
-			sounds = slices.Concat(sounds, w.offer())
 		}
+		sounds = slices.Concat(sounds, w.offer())
 	}
 }
 
 // listen plays sounds over the music and waits for a key until the next announcement is due.
 func (w *wait) listen(ctx context.Context, sounds []*media.Prompt) (byte, error) {
-	due := time.Now().Add(w.spec.Announce)
+	every := cmp.Or(w.spec.Announce, time.Duration(w.settings.AnnounceEveryS)*time.Second, 30*time.Second)
+	due := time.Now().Add(every)
 	if due.After(w.deadline) {
 		due = w.deadline
 	}
@@ -166,21 +204,29 @@ func (w *wait) announcement() []*media.Prompt {
 }
 
 func (w *wait) offer() []*media.Prompt {
-	if w.spec.Callback == 0 {
+	if w.callKey == 0 || time.Since(w.entered) < time.Duration(w.settings.CallbackAfterS)*time.Second {
 		return nil
 	}
-	return w.voice().around("callback-offer", w.voice().digits(string(w.spec.Callback)), "")
+	return w.voice().around("callback-offer", w.voice().digits(string(w.callKey)), "")
 }
 
 // pressed acts on a key. Reason "" means that the caller goes on waiting.
 func (w *wait) pressed(ctx context.Context, key byte) (passed, acd.Reason, error) {
-	if key == w.spec.Callback {
+	if key == w.callKey {
 		return w.callback(ctx)
 	}
 	for _, k := range w.spec.Keys {
 		if k.Digit == key {
 			return passed{next: k.To.Node, digits: string(key)}, w.reasonFor(k.To.Node, acd.LeftOverflow), nil
 		}
+	}
+	if action, ok := w.settings.ExitKeys[string(key)]; ok && action != acd.ToCallback {
+		out := passed{next: w.spec.Timeout.Node, digits: string(key)}
+		if action == acd.ToHangup {
+			w.served(call.ResultCompleted)
+			return passed{digits: string(key)}, acd.LeftOverflow, w.call.Play(ctx, w.phrases("goodbye")...)
+		}
+		return out, w.reasonFor(out.next, acd.LeftOverflow), nil
 	}
 	return passed{}, "", nil
 }
@@ -190,9 +236,7 @@ func (w *wait) reasonFor(node string, otherwise acd.Reason) acd.Reason {
 	if n := w.flow.Node(node); n != nil {
 		switch n.Kind {
 		case flow.KindVoicemail:
-			if otherwise != acd.LeftTimeout {
-				return acd.LeftVoicemail
-			}
+			return acd.LeftVoicemail
 		case flow.KindTransfer:
 			return acd.LeftTransfer
 		}
@@ -206,14 +250,17 @@ func (w *wait) callback(ctx context.Context) (passed, acd.Reason, error) {
 	if err != nil || phone == "" {
 		return passed{}, "", err
 	}
-	position, joined := w.place.Position(), w.place.JoinedAt()
-	w.place.KeepForCallback()
-	w.call.Leaving(string(acd.LeftCallback))
+	position, joined := 0, w.entered
+	if w.place != nil {
+		position, joined = w.place.Position(), w.place.JoinedAt()
+		w.place.KeepForCallback()
+		w.call.Leaving(string(acd.LeftCallback))
+	}
 	w.served(call.ResultCallback)
 	w.call.File(call.FactCallbackAsked, call.CallbackAsked{
 		Phone: phone, Queue: w.spec.Queue.Value, Position: position, WaitedMS: time.Since(joined).Milliseconds(), JoinedAt: joined,
 	})
-	out := passed{next: w.spec.Next.Node, digits: string(w.spec.Callback)}
+	out := passed{next: w.spec.Next.Node, digits: string(w.callKey)}
 	sounds := w.phrases("callback-noted")
 	if out.next == "" {
 		sounds = w.phrases("callback-noted", "goodbye")

@@ -203,7 +203,7 @@ type Queue struct {
 	Say      Saying        // on entering
 	Music    string        // name of a prompt; "" is the built-in music
 	MaxWait  time.Duration // 0: the queue's own setting
-	Announce time.Duration // how often position and wait are told if they have improved
+	Announce time.Duration // how often position and wait are told if they have improved; 0: the queue's own setting
 	Keys     []Key         // ways out
 	Callback byte          // key that offers a call-back, 0 for none
 	Timeout  Target        // after MaxWait

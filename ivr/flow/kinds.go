@@ -270,7 +270,7 @@ func parseQueue(d *fields) Spec {
 		Say:      d.saying("say"),
 		Music:    d.text("music", 63),
 		MaxWait:  d.duration("max_wait", 0, time.Second, 2*time.Hour),
-		Announce: d.duration("announce", 30*time.Second, 10*time.Second, 10*time.Minute),
+		Announce: d.duration("announce", 0, 10*time.Second, 10*time.Minute),
 		Keys:     d.keyTargets("keys"),
 		Callback: d.digit("callback"),
 		Timeout:  d.needTarget("timeout", "the node when the maximum wait is over"),
