@@ -28,6 +28,11 @@ func running(t testing.TB, cfg Config) *Engine {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
+	for _, sh := range e.shards { // all its goroutines are there when the tests begin to count
+		first := make(signal)
+		sh.join(first)
+		<-first
+	}
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -38,6 +43,14 @@ func running(t testing.TB, cfg Config) *Engine {
 		}
 	})
 	return e
+}
+
+// signal is closed by its first tick.
+type signal chan struct{}
+
+func (s signal) tick(time.Time) bool {
+	close(s)
+	return false
 }
 
 // ear waits until a tone is heard from the peer.
@@ -346,15 +359,6 @@ func TestEngineRefusesAndStops(t *testing.T) {
 // TestManyAtOnce opens, configures, plays, joins, taps, taps out and closes from many goroutines; the race detector watches.
 func TestManyAtOnce(t *testing.T) {
 	e := running(t, Config{})
-	warm, err := e.Open(OpenOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := warm.Configure(Setup{Remote: warm.Local()}); err != nil {
-		t.Fatal(err)
-	}
-	<-warm.Play(Tone(440, 100*time.Millisecond, 0.5), PlayOptions{}).Done() // now the clocks run
-	warm.Close()
 	before := runtime.NumGoroutine()
 	music := NewMusic(Tone(440, time.Second, 0.5))
 	var wg sync.WaitGroup
