@@ -48,6 +48,7 @@ func TestVoicemail(t *testing.T) {
 		t.Fatal("the message is not played back")
 	}
 	l.Phone.Press("3")
+	h.hears(l, h.prompt("voicemail-greeting", "en"), 20*time.Second)
 	if !l.Phone.HearsTone(1000, 20*time.Second) {
 		t.Fatal("no second beep")
 	}
