@@ -2,10 +2,24 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"hotline/acd"
+	"hotline/ivr"
+	"hotline/ivr/bundle"
+	"hotline/ivr/speech"
+	"hotline/sip"
+	"hotline/tickets"
 )
 
 // runConfig lists the process's own keys, or moves the configuration of the database to files and back.
@@ -20,7 +34,104 @@ func runConfig(ctx context.Context, args []string, stdout, stderr io.Writer) err
 		}
 		return nil
 	case "export", "plan", "apply":
-		return errors.New("not yet")
+		return moveConfig(ctx, args[0], args[1:], stdout, stderr)
 	}
 	return fmt.Errorf("there is no hotline config %s; use keys, export, plan or apply", args[0])
+}
+
+func moveConfig(ctx context.Context, what string, args []string, stdout, stderr io.Writer) error {
+	fs, load := flags("config "+what, stderr)
+	prune := false
+	if what != "export" {
+		fs.BoolVar(&prune, "prune", false, "also remove what a file of the folder does not mention")
+	}
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() != 1 {
+		return fmt.Errorf("name the folder: hotline config %s DIR", what)
+	}
+	dir := fs.Arg(0)
+	c, err := load()
+	if err != nil {
+		return err
+	}
+	return withDatabase(ctx, c, func(pool *pgxpool.Pool) error {
+		house, err := configHouse(ctx, c, pool)
+		if err != nil {
+			return err
+		}
+		if what == "export" {
+			if err := bundle.Export(ctx, house, dir); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(stdout, "the configuration is in "+dir+"; passwords are left out")
+			return err
+		}
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return fmt.Errorf("%s is no folder; hotline config export %s makes one", dir, dir)
+		}
+		do := bundle.Plan
+		if what == "apply" {
+			do = bundle.Apply
+		}
+		changes, err := do(ctx, house, os.DirFS(dir), bundle.Options{Prune: prune})
+		if what == "apply" {
+			err = errors.Join(err, auditChanges(ctx, pool, house.By, changes))
+		}
+		for _, change := range changes {
+			fmt.Fprintln(stdout, change)
+		}
+		if len(changes) == 0 && err == nil {
+			fmt.Fprintln(stdout, "no changes")
+		}
+		return err
+	})
+}
+
+// configHouse opens what is configured, as the person who runs the command.
+func configHouse(ctx context.Context, c config, pool *pgxpool.Pool) (bundle.House, error) {
+	by := "command line"
+	if u, err := user.Current(); err == nil {
+		by = "command line (" + u.Username + ")"
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	queues, err := acd.OpenQueues(ctx, pool, quiet)
+	if err != nil {
+		return bundle.House{}, err
+	}
+	directory, err := sip.OpenDirectory(ctx, pool, quiet)
+	if err != nil {
+		return bundle.House{}, err
+	}
+	espeak, err := speech.NewEspeak()
+	if err != nil {
+		return bundle.House{}, err
+	}
+	voice, err := speech.NewVoice(espeak, filepath.Join(c.DataDir, "speech"))
+	if err != nil {
+		return bundle.House{}, err
+	}
+	rules := ivr.Rules{OutboundAllow: outbound(c.DialOut), LookupAllow: c.LookupHosts}
+	return bundle.House{Store: ivr.NewStore(pool, rules, voice), Queues: queues, Directory: directory, By: by}, nil
+}
+
+// auditChanges writes down who changed what from the command line.
+func auditChanges(ctx context.Context, pool *pgxpool.Pool, by string, changes []bundle.Change) error {
+	desk := tickets.New(pool, tickets.Config{})
+	for _, change := range changes {
+		data, err := json.Marshal(map[string]string{"file": change.File})
+		if err != nil {
+			return err
+		}
+		entry := tickets.AuditEntry{
+			Actor:  tickets.Actor{ID: "command", Name: by},
+			Action: change.Kind + "." + string(change.Action), Subject: change.Kind + ":" + change.Name,
+			Data: data,
+		}
+		if err := desk.Audit(ctx, entry); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -14,21 +14,12 @@ import (
 // withDatabase runs f on the configured database, migrated: the user's server, the cluster of a Hotline that runs on the same data
 // folder, or else that cluster started for as long as f takes.
 func withDatabase(ctx context.Context, c config, f func(pool *pgxpool.Pool) error) error {
-	url := c.DatabaseURL
-	if url == "" {
-		if running, err := postgres.AttachURL(c.DataDir); err == nil {
-			url = running
-		}
+	server, err := postgres.Attach(ctx, postgres.Config{URL: c.DatabaseURL, DataDir: c.DataDir, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
 	}
-	if url == "" {
-		server, err := postgres.Start(ctx, postgres.Config{DataDir: c.DataDir, Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			return err
-		}
-		defer server.Close()
-		url = server.URL()
-	}
-	pool, err := postgres.Connect(ctx, url)
+	defer server.Close()
+	pool, err := postgres.Connect(ctx, server.URL())
 	if err != nil {
 		return err
 	}

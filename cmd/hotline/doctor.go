@@ -186,7 +186,7 @@ func examineDatabase(ctx context.Context, c config) []finding {
 		}
 		return []finding{fine("database_url answers, PostgreSQL %s", version)}
 	}
-	if _, err := postgres.AttachURL(c.DataDir); err == nil {
+	if running(ctx, c) {
 		return []finding{fine("Hotline's own PostgreSQL is running below %s", c.DataDir)}
 	}
 	bin, err := postgresBinary()
