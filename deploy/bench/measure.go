@@ -180,11 +180,12 @@ func reportLists(ctx context.Context, r *run, p *product, tickets int) error {
 	if tickets == 0 {
 		return nil
 	}
-	url, err := postgres.AttachURL(p.dir)
+	server, err := postgres.Attach(ctx, postgres.Config{DataDir: p.dir})
 	if err != nil {
 		return err
 	}
-	pool, err := postgres.Connect(ctx, url)
+	defer server.Close()
+	pool, err := postgres.Connect(ctx, server.URL())
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func newHouse(t testing.TB, env ...string) *house {
 	}
 	h.env = append(os.Environ(),
 		"HOTLINE_HTTP_ADDR="+strings.TrimPrefix(h.http, "http://"), "HOTLINE_SIP_ADDR="+h.sip,
-		fmt.Sprintf("HOTLINE_RTP_PORTS=%d-%d", rtp, rtp+999), "HOTLINE_DATA_DIR="+h.dir)
+		fmt.Sprintf("HOTLINE_RTP_PORTS=%d-%d", rtp, rtp+999), "HOTLINE_DATA_DIR="+h.dir, "HOTLINE_LOG_LEVEL=warn")
 	h.env = append(h.env, env...)
 	os.Chmod(h.dir, 0o755) // the cluster runs as another user when we are root
 	t.Cleanup(h.stop)
