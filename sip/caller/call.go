@@ -213,12 +213,20 @@ func (call *Call) follow(ctx context.Context, inv Invite, req *sipmsg.Request, s
 	if err != nil {
 		return nil, hotline.Errorf(hotline.Unavailable, "caller.unreachable", "nobody can be reached at %s: %w", req.Recipient.String(), err)
 	}
-	cancelled := false
+	cancelled, heard := false, false
+	// gaveUp says why there is no call: the context's reason, and that nobody was there if nobody ever said anything.
+	gaveUp := func() error {
+		if heard {
+			return context.Cause(ctx)
+		}
+		return hotline.Errorf(hotline.Unavailable, "caller.no_answer", "nobody answers at %s over %s: %w", req.Recipient.String(), call.transport, context.Cause(ctx))
+	}
 	stop := ctx.Done()
 	var giveUp <-chan time.Time
 	for {
 		select {
 		case res := <-tx.Responses():
+			heard = true
 			switch {
 			case res.IsProvisional():
 				call.provisional(inv, res, start)
@@ -232,7 +240,7 @@ func (call *Call) follow(ctx context.Context, inv Invite, req *sipmsg.Request, s
 			}
 		case <-tx.Done():
 			if cancelled {
-				return nil, context.Cause(ctx)
+				return nil, gaveUp()
 			}
 			return nil, hotline.Errorf(hotline.Unavailable, "caller.no_answer", "%s does not answer over %s: %v", req.Recipient.String(), call.transport, tx.Err())
 		case <-stop:
@@ -241,7 +249,7 @@ func (call *Call) follow(ctx context.Context, inv Invite, req *sipmsg.Request, s
 			call.cancel(req)
 		case <-giveUp:
 			tx.Terminate()
-			return nil, context.Cause(ctx)
+			return nil, gaveUp()
 		}
 	}
 }
