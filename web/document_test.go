@@ -26,20 +26,19 @@ func (w world) ticketPath(rest string) string {
 }
 
 // examples holds a request for every operation of the document, in an order in which they all succeed.
-func examples(t *testing.T, w world) []struct {
-	op string
-	ask
-} {
-	type m = map[string]any
-	type line = struct {
-		op string
-		ask
-	}
-	get := func(op, path string) line { return line{op, ask{method: "GET", path: path}} }
-	with := func(op, method, path string, body any) line {
-		return line{op, ask{method: method, path: path, body: body}}
-	}
-	return []line{
+func examples(t *testing.T, w world) []example { return append(w.work(), w.setup(t)...) }
+
+type m = map[string]any
+
+func show(op, path string) example { return example{op, ask{method: "GET", path: path}} }
+
+func with(op, method, path string, body any) example {
+	return example{op, ask{method: method, path: path, body: body}}
+}
+
+// work is what agents do.
+func (w world) work() []example {
+	return []example{
 		with("log-in", "POST", "/api/v1/session", m{"login": "walker", "password": goodPassword}),
 		show("show-session", "/api/v1/session"),
 		show("list-accounts", "/api/v1/accounts"),

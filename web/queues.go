@@ -46,14 +46,17 @@ func (s *Server) showQueue(ctx context.Context, in *QueuePath) (*reply[Queue], e
 type putQueueInput struct {
 	QueuePath
 	Body struct {
-		Title    map[string]string     `json:"title"`
-		Settings Partial[acd.Settings] `json:"settings,omitempty"`
-		Version  int64                 `json:"version,omitempty" doc:"0 or left out: a new queue"`
+		Title    map[string]string      `json:"title"`
+		Settings *Partial[acd.Settings] `json:"settings,omitempty" doc:"what is left out is the default"`
+		Version  int64                  `json:"version,omitempty" doc:"0 or left out: a new queue"`
 	}
 }
 
 func (s *Server) putQueue(ctx context.Context, in *putQueueInput) (*reply[Queue], error) {
-	q := acd.Queue{Name: in.Name, Title: in.Body.Title, Settings: in.Body.Settings.Value, Version: in.Body.Version}
+	q := acd.Queue{Name: in.Name, Title: in.Body.Title, Settings: acd.DefaultSettings(), Version: in.Body.Version}
+	if in.Body.Settings != nil {
+		q.Settings = in.Body.Settings.Value
+	}
 	put, action := s.cfg.Queues.Update, "queue.update"
 	if q.Version == 0 {
 		put, action = s.cfg.Queues.Create, "queue.create"
