@@ -152,7 +152,7 @@ func (e *Engine) Open(o OpenOptions) (*Stream, error) {
 	}
 	var err error
 	if o.Shared && o.Remote.IsValid() {
-		s.way, err = e.openShared(s, o.Remote)
+		s.way = e.openShared(s, o.Remote)
 	}
 	if s.way == nil {
 		s.way, err = openPort(s)

@@ -289,6 +289,34 @@ search:
 	return 0
 }
 
+// TestSharedSocketsWithFewPorts: with ports for one shared socket only, streams share that one, and audio leaves it.
+func TestSharedSocketsWithFewPorts(t *testing.T) {
+	first := freeRange(t, 2)
+	e, other := running(t, Config{PortMin: first, PortMax: first + 1}), running(t, Config{})
+	for range 3 {
+		y, err := other.Open(OpenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := e.Open(OpenOptions{Shared: true, Remote: y.Local()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for s, to := range map[*Stream]*Stream{x: y, y: x} {
+			if err := s.Configure(Setup{Remote: to.Local(), RTCPMux: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h := newEar(900)
+		y.Tap(h)
+		x.Play(Tone(900, 10*time.Second, 0.5), PlayOptions{})
+		h.wait(t, "y")
+	}
+	if _, err := e.Open(OpenOptions{}); !errors.Is(err, ErrNoPorts) {
+		t.Errorf("error is %v", err)
+	}
+}
+
 func TestSharedSocketConflict(t *testing.T) {
 	e := running(t, Config{})
 	remote := netip.MustParseAddrPort("127.0.0.1:9")

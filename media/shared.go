@@ -2,6 +2,7 @@ package media
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"hotline"
@@ -33,29 +34,26 @@ type sharedPlace struct {
 
 var errTaken = hotline.Errorf(hotline.Conflict, "media.remote_taken", "the peer's RTP address is in use by another stream on the same socket")
 
-// openShared finds a place for a stream whose peer is at remote; nil without an error when no shared socket can take it. One
-// shared socket a shard is made; e.mu is held.
-func (e *Engine) openShared(s *Stream, remote netip.AddrPort) (transport, error) {
-	if len(e.shared) == 0 {
-		var list []*sharedSocket
-		for _, sh := range e.shards {
-			ss, err := e.newShared(sh)
-			if err != nil {
-				return nil, err
-			}
-			e.shared = append(e.shared, ss)
-			list = e.shared
+// openShared finds a place for a stream whose peer is at remote; nil when no shared socket can take it. One shared socket a
+// shard is made; e.mu is held.
+func (e *Engine) openShared(s *Stream, remote netip.AddrPort) transport {
+	for len(e.shared) < len(e.shards) {
+		ss, err := e.newShared(e.shards[len(e.shared)])
+		if err != nil {
+			break // those that are there, or a port of the stream's own, will do
 		}
+		e.shared = append(e.shared, ss)
+		list := slices.Clone(e.shared)
 		e.flushed.Store(&list)
 	}
 	place := &sharedPlace{stream: s}
 	for i := range e.shared {
 		place.socket = e.shared[(int(e.streams.Load())+i)%len(e.shared)]
 		if place.expect(remote, nextPort(remote), false) == nil {
-			return place, nil
+			return place
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 func (e *Engine) newShared(sh *shard) (*sharedSocket, error) {
