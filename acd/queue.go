@@ -69,6 +69,9 @@ func (q *Queues) Run(ctx context.Context) error {
 	}
 }
 
+// Reload reads the queues again at once.
+func (q *Queues) Reload(ctx context.Context) error { return q.refresh(ctx) }
+
 func (q *Queues) refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, refreshEvery)
 	defer cancel()

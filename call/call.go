@@ -33,14 +33,19 @@ type Call struct {
 	digits   []byte        // typed ahead
 	quiet    quiet
 	tapes    []Pauser
-	result   Result
-	hungUp   *Cause // by the script
+	verdict  verdict
 	segment  openSegment
 	watchdog watchdog
 
 	mu    sync.Mutex
 	view  Live  // what others may see
 	cause Cause // of Ended
+}
+
+// verdict is what the script says of the call.
+type verdict struct {
+	result Result // "" leaves it to what happens
+	cause  *Cause // with which it hung up
 }
 
 // Pauser is a recording that can be kept from hearing a secret.
@@ -162,8 +167,8 @@ func (c *Call) finish(err error) {
 func (c *Call) endCause(why, err error) Cause {
 	answered := c.answered()
 	switch {
-	case c.hungUp != nil:
-		return *c.hungUp
+	case c.verdict.cause != nil:
+		return *c.verdict.cause
 	case errors.Is(why, ErrShutdown):
 		return CauseShutdown
 	case errors.Is(why, ErrMediaLost):
@@ -184,8 +189,8 @@ func (c *Call) endCause(why, err error) Cause {
 // outcome is the call's result: what the script said, or what follows from where the call was when it ended.
 func (c *Call) outcome(why, err error, phase Phase, answered bool) Result {
 	switch {
-	case c.result != "":
-		return c.result
+	case c.verdict.result != "":
+		return c.verdict.result
 	case errors.Is(why, ErrShutdown):
 		return ResultCutBySystem
 	case errors.Is(why, ErrHangup), errors.Is(why, ErrMediaLost), errors.Is(why, ErrMaxDuration):

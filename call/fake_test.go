@@ -88,6 +88,12 @@ func (s *fakeSound) music(m *media.Music) {
 	s.note()
 }
 
+func (s *fakeSound) background() *media.Music {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bg
+}
+
 func (s *fakeSound) tap(t media.Tap) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -207,11 +207,7 @@ func TestOrderAndOnceOverRestarts(t *testing.T) {
 	}
 	const calls, facts = 40, 50
 	for round := range 5 {
-		j := openJournal(t, JournalConfig{Dir: dir, Pool: pool, segmentBytes: 20_000, memoryBytes: 30_000})
-		register(j)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- j.Run(ctx) }()
+		j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool, segmentBytes: 20_000, memoryBytes: 30_000}, register)
 		for n := range facts {
 			for c := range calls {
 				if err := j.File(fmt.Sprint("call-", c), "test.count", round*facts+n); err != nil {
@@ -219,9 +215,7 @@ func TestOrderAndOnceOverRestarts(t *testing.T) {
 				}
 			}
 		}
-		cancel() // without a flush: most of it is left for the next round
-		<-done
-		j.Close()
+		stop() // without a flush: most of it is left for the next round
 	}
 	mu.Lock()
 	for c := range seen {

@@ -60,11 +60,12 @@ type Info struct {
 	TrunkID    string    `json:"trunk_id"`
 	TrunkName  string    `json:"trunk_name"`
 	Caller     Party     `json:"caller"`
-	Dialled    string    `json:"dialled"`  // the number row that matched, E.164 or extension
-	Flow       string    `json:"flow"`     // name of the flow the number points to
-	Queue      string    `json:"queue"`    // default queue of the number, may be ""
-	Language   string    `json:"language"` // default language of the number: "zh-CN" or "en"
-	Remote     string    `json:"remote"`   // signalling address of the peer, "ip:port"
+	Diverted   string    `json:"diverted,omitempty"` // numbers it was diverted from, the last first, separated by commas (RFC 5806, RFC 7044)
+	Dialled    string    `json:"dialled"`            // the number row that matched, E.164 or extension
+	Flow       string    `json:"flow"`               // name of the flow the number points to
+	Queue      string    `json:"queue"`              // default queue of the number, may be ""
+	Language   string    `json:"language"`           // default language of the number: "zh-CN" or "en"
+	Remote     string    `json:"remote"`             // signalling address of the peer, "ip:port"
 	ReceivedAt time.Time `json:"received_at"`
 }
 

@@ -454,7 +454,7 @@ func TestRandomCallers(t *testing.T) {
 			if n := len(st.sound.taps); n > 0 {
 				t.Errorf("%d taps are left", n)
 			}
-			if st.sound.bg != nil && st.sound.bg == st.call.cfg.Filler {
+			if st.sound.background() == st.call.cfg.Filler {
 				t.Error("the filler plays on")
 			}
 			if len(st.hangups) > 1 {

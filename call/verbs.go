@@ -360,18 +360,18 @@ func (c *Call) Noted(n CallNoted) { c.file(FactCallNoted, n) }
 func (c *Call) File(kind FactKind, payload any) { c.file(kind, payload) }
 
 // SetResult says how the call went; the last word counts.
-func (c *Call) SetResult(r Result) { c.result = r }
+func (c *Call) SetResult(r Result) { c.verdict.result = r }
 
 // Hangup ends the call, with the cause that the peer is told. The verbs after it return [ErrEnded].
 func (c *Call) Hangup(ctx context.Context, cause Cause) error {
 	if c.ctx.Err() != nil {
 		return nil
 	}
-	c.hungUp = &cause
-	if c.result == "" {
-		c.result = ResultCompleted
+	c.verdict.cause = &cause
+	if c.verdict.result == "" {
+		c.verdict.result = ResultCompleted
 		if !c.answered() {
-			c.result = ResultRejected
+			c.verdict.result = ResultRejected
 		}
 	}
 	c.quiet.end()

@@ -10,12 +10,9 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -349,9 +346,14 @@ func TestKeys(t *testing.T) {
 	b := newBench(t, nil)
 	rec := stopped(t, b.start(t, Voicemail))
 	_ = rec
+	other, err := call.OpenJournal(call.JournalConfig{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
 	open := func(key string) error {
 		cfg := b.cfg
-		cfg.KeyFile = key
+		cfg.KeyFile, cfg.Journal = key, other
 		s, err := Open(cfg)
 		if err == nil {
 			s.root.Close()
@@ -383,285 +385,6 @@ func TestKeys(t *testing.T) {
 	}
 	if err := open(file("copy", string(good), 0o600)); err != nil {
 		t.Errorf("the same key from elsewhere: %v", err)
-	}
-}
-
-// TestKill9 runs this binary as a process that records until it is killed; then the file plays up to the cut, and its length is right.
-func TestKill9(t *testing.T) {
-	if dir := os.Getenv("HOTLINE_TEST_RECORDING"); dir != "" {
-		recordForEver(dir)
-		return
-	}
-	b := newBench(t, nil)
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKill9$")
-	cmd.Env = append(os.Environ(), "HOTLINE_TEST_RECORDING="+b.cfg.Dir+"/..")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line := make([]byte, 256)
-	n, _ := out.Read(line) // 30 s of audio have been taken
-	id := strings.TrimSpace(string(line[:n]))
-	cmd.Process.Signal(syscall.SIGKILL)
-	cmd.Wait()
-	if len(id) != 36 {
-		t.Fatalf("the process said %q", id)
-	}
-	for range 2 { // repairing what is repaired changes nothing
-		if err := b.Repair(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b.flush(t)
-	wav, rec := b.played(t, id)
-	if rec.State != Partial || rec.DurationMS < 28_000 || rec.DurationMS > 31_000 || len(wav.PCM) != 2*8*int(rec.DurationMS) || rec.ExpiresAt == nil {
-		t.Errorf("%+v, %d samples", rec, len(wav.PCM))
-	}
-	if !hears(side(wav, 0), 440) || !hears(side(wav, 1), 1000) {
-		t.Error("what was said before the cut is not heard")
-	}
-	raw, _ := os.ReadFile(filepath.Join(b.cfg.Dir, rec.file))
-	if sum := sha256.Sum256(raw); !bytes.Equal(sum[:], rec.SHA256) {
-		t.Error("the sum is not that of the repaired file")
-	}
-	if len(rec.Waveform) != 2 || len(rec.Waveform[0]) < 100 {
-		t.Errorf("waveform: %v", rec.Waveform)
-	}
-}
-
-func recordForEver(dir string) {
-	j, err := call.OpenJournal(call.JournalConfig{Dir: filepath.Join(dir, "other-journal")})
-	if err != nil {
-		panic(err)
-	}
-	s, err := Open(Config{Dir: filepath.Join(dir, "audio"), KeyFile: filepath.Join(dir, "recordings.key"), Journal: j, MinFreeBytes: 1, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		panic(err)
-	}
-	r, err := s.Start(context.Background(), Start{CallID: hotline.NewID(), Kind: OfCall})
-	if err != nil {
-		panic(err)
-	}
-	talkPaced(r, 30*time.Second, 440, 1000)
-	for len(r.queue) > 0 {
-		time.Sleep(time.Millisecond)
-	}
-	os.Stdout.WriteString(r.ID() + "\n")
-	select {}
-}
-
-// Every length that a killed process can leave is repaired, and whatever the last bytes are.
-func TestRepairOfEveryCut(t *testing.T) {
-	b := newBench(t, nil)
-	r := b.start(t, OfCall)
-	talkPaced(r, 1700*time.Millisecond, 440, 1000)
-	rec := stopped(t, r)
-	b.flush(t)
-	whole, err := os.ReadFile(filepath.Join(b.cfg.Dir, b.files(t)[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lay, err := survey(bytes.NewReader(whole), int64(len(whole)), b.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, sealed := len(lay.raw), int(lay.blockBytes())+overhead
-	zeros := func(n int) []byte { return make([]byte, n) }
-	for name, c := range map[string]struct {
-		data   []byte
-		blocks int
-	}{
-		"only the header":        {whole[:head], 0},
-		"half a block":           {whole[:head+sealed/2], 0},
-		"a block":                {whole[:head+sealed], 1},
-		"a block and a byte":     {whole[:head+sealed+1], 1},
-		"three blocks, no end":   {whole[:head+3*sealed], 3},
-		"the end torn":           {whole[:len(whole)-1], 3},
-		"zeros behind":           {append(bytes.Clone(whole[:head+2*sealed]), zeros(sealed+17)...), 2},
-		"zeros for all blocks":   {append(bytes.Clone(whole[:head]), zeros(4*sealed)...), 0},
-		"other bytes at the end": {append(bytes.Clone(whole[:head+2*sealed]), bytes.Repeat([]byte{7}, 100)...), 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			part := "2026/01/01/" + rec.ID + partSuffix
-			if err := b.root.MkdirAll("2026/01/01", 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := b.root.WriteFile(part, c.data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if err := b.Repair(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			f, err := b.root.Open("2026/01/01/" + rec.ID + suffix)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			info, _ := f.Stat()
-			lay, err := survey(f, info.Size(), b.key)
-			if err != nil || lay.last != 0 || lay.frames != int64(c.blocks*blockFrames) {
-				t.Fatalf("%d frames, want %d, last block %d, %v", lay.frames, c.blocks*blockFrames, lay.last, err)
-			}
-			if _, err := io.Copy(io.Discard, newWave(f, lay)); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	if err := b.root.WriteFile("2026/01/01/x"+partSuffix, whole[:head-40], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Repair(t.Context()); err != nil {
-		t.Errorf("half a header: %v", err)
-	}
-	if _, err := b.root.Stat("2026/01/01/x" + partSuffix); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("half a header is left lying: %v", err)
-	}
-}
-
-// disk is a disk that can be slow and full.
-type disk struct {
-	mu   sync.Mutex
-	full bool
-	slow chan struct{} // not nil: writes wait until it is closed
-}
-
-func (d *disk) writeAt(f *os.File, p []byte, off int64) error {
-	d.mu.Lock()
-	full, slow := d.full, d.slow
-	d.mu.Unlock()
-	if slow != nil {
-		<-slow
-	}
-	if full {
-		writeAt(f, p[:len(p)/2], off) // as far as it fits
-		return syscall.ENOSPC
-	}
-	return writeAt(f, p, off)
-}
-
-func (d *disk) set(full bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.full = full
-}
-
-// Fault: disk full while recording. The talk goes on, the recording is partial, there is an alarm, and what fits plays.
-func TestDiskFull(t *testing.T) {
-	b := newBench(t, nil)
-	d := &disk{}
-	b.writeAt = d.writeAt
-	r := b.start(t, OfCall)
-	talkPaced(r, 2*time.Second, 440, 1000)
-	for len(r.queue) > 0 {
-		time.Sleep(time.Millisecond)
-	}
-	d.set(true)
-	began := time.Now()
-	talk(r, 30*time.Second, 440, 1000) // far more than the queue holds
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("the clock was kept waiting: %v", took)
-	}
-	waitFor(t, func() bool { return b.Stats().Alarm != "" })
-	rec := stopped(t, r)
-	if rec.State != Partial || rec.DurationMS < 1500 || rec.DurationMS > 2000 {
-		t.Errorf("%+v", rec)
-	}
-	d.set(false)
-	b.flush(t)
-	wav, _ := b.played(t, rec.ID)
-	if !hears(side(wav, 0), 440) {
-		t.Error("what was written before is not heard")
-	}
-	r = b.start(t, OfCall) // and the next one is whole
-	talkPaced(r, time.Second, 440, 1000)
-	if rec := stopped(t, r); rec.State != Complete {
-		t.Errorf("%+v", rec)
-	}
-	if b.Stats().Alarm != "" {
-		t.Errorf("the alarm goes on: %s", b.Stats().Alarm)
-	}
-}
-
-// Fault: a slow store. What does not fit into the queue is silence of the same length.
-func TestSlowStore(t *testing.T) {
-	b := newBench(t, nil)
-	slow := make(chan struct{})
-	d := &disk{}
-	b.writeAt = d.writeAt
-	r := b.start(t, OfCall)
-	d.mu.Lock()
-	d.slow = slow
-	d.mu.Unlock()
-	const all = 20 * time.Second
-	talk(r, all, 440, 1000)
-	close(slow)
-	for len(r.queue) > 0 {
-		time.Sleep(time.Millisecond)
-	}
-	talkPaced(r, 2*time.Second, 440, 1000)
-	rec := stopped(t, r)
-	b.flush(t)
-	if rec.State != Partial || rec.DurationMS != (all+2*time.Second).Milliseconds() {
-		t.Errorf("%+v", rec)
-	}
-	wav, _ := b.played(t, rec.ID)
-	pcm := side(wav, 0)
-	if !hears(pcm[:8*8000], 440) || !hears(pcm[len(pcm)-8000:], 440) {
-		t.Error("what fitted is not heard")
-	}
-	if l := media.Level(pcm[14*8000 : 19*8000]); l > -90 {
-		t.Errorf("the gap is at %.1f dBFS", l)
-	}
-}
-
-// A disk that never answers does not keep a call from ending.
-func TestStuckDisk(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes the time-out of Stop")
-	}
-	b := newBench(t, nil)
-	r := b.start(t, OfCall)
-	slow := make(chan struct{})
-	d := &disk{slow: slow}
-	b.writeAt = d.writeAt
-	talk(r, 2*time.Second, 440, 1000)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	if _, err := r.Stop(ctx); hotline.KindOf(err) != hotline.Unavailable {
-		t.Errorf("%v", err)
-	}
-	close(slow)
-	stopped(t, r)
-	b.flush(t)
-	if rec, err := b.Get(t.Context(), r.ID()); err != nil || rec.DurationMS != 2000 {
-		t.Errorf("%+v, %v", rec, err)
-	}
-}
-
-// Case 22: quota and watermark refuse a recording; calls go on without.
-func TestNoRoom(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.MinFreeBytes = 1 << 60 })
-	if _, err := b.Start(t.Context(), Start{CallID: b.callID, Kind: OfCall}); hotline.KindOf(err) != hotline.Unavailable || b.Stats().Alarm == "" {
-		t.Errorf("below the watermark: %v", err)
-	}
-	b = newBench(t, func(c *Config) { c.QuotaBytes = 100_000 })
-	r := b.start(t, Voicemail)
-	talk(r, 9*time.Second, 440, 440)
-	talkPaced(r, time.Second, 440, 440)
-	waitFor(t, func() bool { return len(r.queue) == 0 })
-	r.Frame(sine(440, 0), nil)
-	stopped(t, r)
-	r = b.start(t, Voicemail)
-	talk(r, 9*time.Second, 440, 440)
-	rec := stopped(t, r)
-	if rec.State != Partial || rec.DurationMS >= 4000 {
-		t.Errorf("beyond the quota: %+v", rec)
-	}
-	if _, err := b.Start(t.Context(), Start{CallID: b.callID, Kind: OfCall}); hotline.KindOf(err) != hotline.Unavailable {
-		t.Errorf("beyond the quota: %v", err)
 	}
 }
 
