@@ -58,17 +58,6 @@ type Config struct {
 	Guard        *Guard // nil: one with the default limits
 }
 
-// Stats counts what the edge holds and has done.
-type Stats struct {
-	Legs     int    `json:"legs"`
-	HalfOpen int    `json:"half_open"` // INVITEs without a final answer
-	MaxCalls int    `json:"max_calls"`
-	Accepted uint64 `json:"accepted"`
-	Refused  uint64 `json:"refused"` // with 503, for want of room
-	Rejected uint64 `json:"rejected"`
-	Dialled  uint64 `json:"dialled"`
-}
-
 // Edge is the native SIP edge: it takes and makes calls by itself, over RTP of its own.
 type Edge struct {
 	cfg                  Config
@@ -84,11 +73,12 @@ type Edge struct {
 	udpLaddr             sipmsg.Addr
 	cookie               string // in each branch of ours: what bears it and comes back is a loop
 	legs                 registry
-	counts               struct{ accepted, refused, rejected, dialled atomic.Uint64 }
+	counts               counters
 	work                 sync.WaitGroup // goroutines of legs
 	ctx                  context.Context
 	stop                 context.CancelFunc
 	routes               routeCache
+	serving              atomic.Bool
 }
 
 // New opens the sockets, so that the addresses are known. Nothing is read before [Edge.Run].
@@ -209,10 +199,12 @@ func (e *Edge) Run(ctx context.Context) error {
 	if e.tls != nil {
 		serve(func() error { return e.tpl.ServeTLS(e.tls) })
 	}
+	e.serving.Store(true)
 	g.Go(func() error { return e.keeper.Run(run) })
 	g.Go(func() error { return e.sweep(run) })
 	g.Go(func() error {
 		<-run.Done()
+		e.serving.Store(false)
 		e.hangupAll()
 		e.close()
 		e.tpl.Close()
@@ -237,14 +229,8 @@ func (e *Edge) hangupAll() {
 	}
 }
 
-// Stats returns the counters.
-func (e *Edge) Stats() Stats {
-	legs, half := e.legs.count()
-	return Stats{
-		Legs: legs, HalfOpen: half, MaxCalls: e.cfg.MaxCalls, Accepted: e.counts.accepted.Load(), Refused: e.counts.refused.Load(),
-		Rejected: e.counts.rejected.Load(), Dialled: e.counts.dialled.Load(),
-	}
-}
+// Listening tells whether the edge serves.
+func (e *Edge) Listening() bool { return e.serving.Load() }
 
 // TrunkStates returns how the trunks are.
 func (e *Edge) TrunkStates() []TrunkState { return e.keeper.States() }
@@ -287,13 +273,6 @@ func (c *routeCache) toward(peer netip.Addr) netip.Addr {
 	}
 	c.m[peer] = a
 	return a
-}
-
-// Contact returns the URI under which a user of ours is reached over a transport.
-func (e *Edge) Contact(transport, user string) string {
-	c := e.contact(transport, netip.Addr{})
-	c.Address.User = user
-	return c.Address.String()
 }
 
 // Exchange sends one request that is no INVITE and waits for its final response.

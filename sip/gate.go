@@ -45,6 +45,7 @@ func (e *Edge) connect(peer netip.Addr) (release func(), idle time.Duration, ok 
 
 // seen keeps a message with the call it belongs to.
 func (e *Edge) seen(src wire.Source, sent bool, data []byte) {
+	e.counts.count(sent, data)
 	if e.cfg.Trace == nil {
 		return
 	}

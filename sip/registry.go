@@ -137,40 +137,15 @@ func (e *Edge) hook(src wire.Source, r *wire.Raw) *wire.Refusal {
 	if r.Method != "INVITE" && r.Method != "CANCEL" {
 		return nil
 	}
-	callID, _ := r.Get("Call-ID")
-	key, inDialog := rawKey(r, callID)
-	branch := transaction(r)
+	callID, from, to, seq := r.IDs()
+	key, branch := inviteKey(callID, from, uint64(seq)), r.Transaction()
 	if r.Method == "CANCEL" {
 		return e.cancel(key, branch)
 	}
-	if inDialog {
+	if to != "" {
 		return nil
 	}
 	return e.arrive(key, branch, src, r)
-}
-
-// rawKey returns the key of the INVITE that r is or cancels, and whether it is inside a dialog.
-func rawKey(r *wire.Raw, callID string) (string, bool) {
-	from, _ := r.Get("From")
-	to, _ := r.Get("To")
-	seq, _ := r.Get("CSeq")
-	f, _ := wire.ParseAddress(from)
-	t, _ := wire.ParseAddress(to)
-	number, _, _ := strings.Cut(strings.ReplaceAll(seq, "\t", " "), " ")
-	n, _ := strconv.ParseUint(number, 10, 32)
-	fTag, _ := f.Params.Get("tag")
-	tTag, _ := t.Params.Get("tag")
-	return inviteKey(callID, fTag, n), tTag != ""
-}
-
-// transaction identifies a server transaction (RFC 3261, section 17.2.3).
-func transaction(r *wire.Raw) string {
-	v, err := wire.ParseVia(r.List("Via")[0])
-	if err != nil {
-		return ""
-	}
-	branch, _ := v.Params.Get("branch")
-	return branch + "\x00" + v.Host + "\x00" + strconv.Itoa(v.Port)
 }
 
 func (e *Edge) arrive(key, branch string, src wire.Source, r *wire.Raw) *wire.Refusal {

@@ -184,7 +184,7 @@ func (l *Leg) refreshed(req *sipmsg.Request, res *sipmsg.Response, err error) {
 		l.ses.interval = max(least, l.ses.interval)
 		l.refreshSession()
 	default: // 491 and what else may pass: between 2.1 and 4 s in steps of 10 ms (section 14.1); the expiry stands
-		wait := 2100*time.Millisecond + time.Duration(rand.IntN(190))*10*time.Millisecond
+		wait := 21*second/10 + time.Duration(rand.IntN(190))*second/100
 		l.ses.cancel = append(l.ses.cancel, l.after(wait, l.refreshSession))
 	}
 }

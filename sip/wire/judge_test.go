@@ -129,3 +129,15 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkMessage(b *testing.B) {
+	body := "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+	m := []byte(strings.ReplaceAll(whole, "OPTIONS", "INVITE") + "Contact: <sip:x@192.0.2.1:5060>\r\nMax-Forwards: 70\r\nContent-Type: application/sdp\r\nSupported: timer\r\n\r\n" + body)
+	j := judge()
+	b.ReportAllocs()
+	for b.Loop() {
+		if pass, _, _ := j.Message(m, src); pass == nil {
+			b.Fatal("refused")
+		}
+	}
+}

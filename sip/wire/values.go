@@ -339,3 +339,28 @@ func parseCSeq(s string) (n uint32, method string, ok bool) {
 	v, err := strconv.ParseUint(num, 10, 31) // section 8.1.1.5
 	return uint32(v), method, ok && err == nil && isToken(method)
 }
+
+// IDs returns what tells dialogs and requests apart: Call-ID, both tags ("" when there is none) and the number of CSeq.
+func (r *Raw) IDs() (callID, fromTag, toTag string, seq uint32) {
+	callID, _ = r.Get("Call-ID")
+	from, _ := r.Get("From")
+	to, _ := r.Get("To")
+	number, _ := r.Get("CSeq")
+	f, _ := ParseAddress(from)
+	t, _ := ParseAddress(to)
+	fromTag, _ = f.Params.Get("tag")
+	toTag, _ = t.Params.Get("tag")
+	seq, _, _ = parseCSeq(number)
+	return callID, fromTag, toTag, seq
+}
+
+// Transaction identifies the server transaction of a valid request, without its method (section 17.2.3): a CANCEL has the one of its
+// INVITE.
+func (r *Raw) Transaction() string {
+	v, err := ParseVia(r.List("Via")[0])
+	if err != nil {
+		return ""
+	}
+	branch, _ := v.Params.Get("branch")
+	return branch + "\x00" + v.Host + "\x00" + strconv.Itoa(v.Port)
+}
