@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -120,16 +119,11 @@ func configHouse(ctx context.Context, c config, pool *pgxpool.Pool) (bundle.Hous
 func auditChanges(ctx context.Context, pool *pgxpool.Pool, by string, changes []bundle.Change) error {
 	desk := tickets.New(pool, tickets.Config{})
 	for _, change := range changes {
-		data, err := json.Marshal(map[string]string{"file": change.File})
-		if err != nil {
-			return err
-		}
-		entry := tickets.AuditEntry{
-			Actor:  tickets.Actor{ID: "command", Name: by},
+		entry := tickets.NewAudit{
 			Action: change.Kind + "." + string(change.Action), Subject: change.Kind + ":" + change.Name,
-			Data: data,
+			Data: map[string]any{"file": change.File},
 		}
-		if err := desk.Audit(ctx, entry); err != nil {
+		if err := desk.Audit(ctx, tickets.Actor{ID: "command", Name: by}, entry); err != nil {
 			return err
 		}
 	}

@@ -143,7 +143,7 @@ func (h *house) openFlows(ctx context.Context, c config, demo bool) (err error) 
 		if err := ivr.SeedDemo(ctx, ivr.NewStore(h.pool, rules, voice)); err != nil {
 			return fmt.Errorf("seed the demo: %w", err)
 		}
-		if err := h.directory.Reload(ctx); err != nil {
+		if err := errors.Join(h.directory.Reload(ctx), h.queues.Reload(ctx)); err != nil {
 			return err
 		}
 	}
