@@ -102,6 +102,12 @@ func (l *Leg) Ring(ctx context.Context, a call.Acceptor) error {
 		l.stream.Close()
 		return err
 	}
+	l.Attach(m)
+	return nil
+}
+
+// Attach gives the leg its mailbox. [Leg.Ring] does that for an inbound leg; for an outbound one it is [call.Dial.Mailbox].
+func (l *Leg) Attach(m *call.Mailbox) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mailbox = m
@@ -109,7 +115,6 @@ func (l *Leg) Ring(ctx context.Context, a call.Acceptor) error {
 		m.Post(e)
 	}
 	l.before = nil
-	return nil
 }
 
 // post delivers an event; l.mu is held.
