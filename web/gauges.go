@@ -26,6 +26,8 @@ func newGauges(s *Server) *gauges {
 		{"sip_invites_refused_total", "INVITEs answered with 503 for want of room.", ""},
 		{"sip_invites_rejected_total", "INVITEs answered with another refusal.", ""},
 		{"sip_invites_sent_total", "INVITEs of ours.", ""},
+		{"sip_requests_total", "SIP requests that came, by method.", "method"},
+		{"sip_responses_total", "SIP responses of ours, by class.", "class"},
 		{"sip_guard_passed_total", "SIP messages that were let through to the parser.", ""},
 		{"sip_guard_refused_total", "What was not let in, by reason; strangers among them.", "reason"},
 		{"sip_logins_total", "Digest logins of trunks, by outcome.", "outcome"},
@@ -102,6 +104,12 @@ func (g *gauges) edge(set setFunc, count countFunc) {
 	count("sip_invites_refused_total", st.Refused)
 	count("sip_invites_rejected_total", st.Rejected)
 	count("sip_invites_sent_total", st.Dialled)
+	for method, n := range st.Requests {
+		count("sip_requests_total", n, method)
+	}
+	for class, n := range st.Answers {
+		count("sip_responses_total", n, class)
+	}
 	count("sip_guard_passed_total", guard.Passed)
 	for reason, n := range guard.Refused {
 		count("sip_guard_refused_total", n, reason)
