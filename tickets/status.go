@@ -38,8 +38,12 @@ func (d *Desk) NewestOpen(ctx context.Context, phone, callID string) (Status, er
 	err := d.pool.QueryRow(ctx, `
 		select t.number, t.state, t.queue, t.created_at, t.updated_at,
 			exists (select from task k where k.ticket = t.number and k.kind = 'callback' and k.state = 'open')
-		from ticket t join identity i on i.id = t.identity_id
-		where i.kind = 'phone' and i.value = $1 and t.state <> 'closed'
+		from (
+			select o.* from identity i join party_identity pi on pi.identity_id = i.id join ticket o on o.party_id = pi.party_id and o.identity_id = i.id
+			where i.kind = 'phone' and i.value = $1
+			union all
+			select o.* from identity i join ticket o on o.identity_id = i.id and o.party_id is null where i.kind = 'phone' and i.value = $1) t
+		where t.state <> 'closed'
 			and not exists (
 				select from ticket_interaction ti join interaction x on x.id = ti.interaction_id
 				where ti.ticket = t.number and x.call_id = $2 and x.kind = 'call' and (x.data ->> 'made')::boolean)
