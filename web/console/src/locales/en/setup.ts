@@ -288,6 +288,8 @@ export const setup = {
     noneFound: 'Nothing was done to this subject; it must be written in full.',
   },
   auditAction: {
+    login: 'Logged in',
+    logout: 'Logged out',
     login_ok: 'Logged in',
     login_failed: 'Login failed',
     login_success: 'Logged in',

@@ -260,6 +260,8 @@ export const setup = {
     noneFound: '没有针对此对象的记录；请输入完整对象。',
   },
   auditAction: {
+    login: '登录',
+    logout: '退出',
     login_ok: '登录',
     login_failed: '登录失败',
     login_success: '登录',
