@@ -90,11 +90,15 @@ func TestLoginRefusesAlike(t *testing.T) {
 // A wrong login takes as long as a wrong password: both compute a hash.
 func TestUnknownLoginCostsAHash(t *testing.T) {
 	took := func(hash string) time.Duration {
-		start := time.Now()
-		if ok, err := checkPassword(t.Context(), "guess", hash); ok || err != nil {
-			t.Fatal(ok, err)
+		fastest := time.Hour // of a few: the machine does other things as well
+		for range 3 {
+			start := time.Now()
+			if ok, err := checkPassword(t.Context(), "guess", hash); ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			fastest = min(fastest, time.Since(start))
 		}
-		return time.Since(start)
+		return fastest
 	}
 	hash, err := hashPassword(t.Context(), goodPassword)
 	if err != nil {
