@@ -60,25 +60,24 @@ type Config struct {
 
 // Edge is the native SIP edge: it takes and makes calls by itself, over RTP of its own.
 type Edge struct {
-	cfg                  Config
-	log                  *slog.Logger
-	guard                *Guard
-	keeper               *keeper
-	tpl                  *sipmsg.TransportLayer
-	txl                  *sipmsg.TransactionLayer
-	judge                *wire.Judge
-	udp                  net.PacketConn
-	tcp, tls             *wire.Stream // nil: none
-	tcpSocket, tlsSocket net.Listener
-	udpLaddr             sipmsg.Addr
-	cookie               string // in each branch of ours: what bears it and comes back is a loop
-	legs                 registry
-	counts               counters
-	work                 sync.WaitGroup // goroutines of legs
-	ctx                  context.Context
-	stop                 context.CancelFunc
-	routes               routeCache
-	serving              atomic.Bool
+	cfg      Config
+	log      *slog.Logger
+	guard    *Guard
+	keeper   *keeper
+	tpl      *sipmsg.TransportLayer
+	txl      *sipmsg.TransactionLayer
+	judge    *wire.Judge
+	udp      net.PacketConn
+	tcp, tls *wire.Stream // nil: none
+	udpLaddr sipmsg.Addr
+	cookie   string // in each branch of ours: what bears it and comes back is a loop
+	legs     registry
+	counts   counters
+	work     sync.WaitGroup // goroutines of legs
+	ctx      context.Context
+	stop     context.CancelFunc
+	routes   routeCache
+	serving  atomic.Bool
 }
 
 // New opens the sockets, so that the addresses are known. Nothing is read before [Edge.Run].
@@ -100,16 +99,12 @@ func New(cfg Config) (*Edge, error) {
 		e.guard = NewGuard(GuardConfig{Directory: cfg.Directory, Log: cfg.Log})
 	}
 	e.keeper = newKeeper(e, cfg.Directory, cfg.Log)
-	if err := e.listen(); err != nil {
-		e.close()
-		return nil, err
-	}
 	e.judge = &wire.Judge{
 		Allow: methods, Supported: extensions, Accept: bodies, Hook: e.hook, Gate: e.gate, Stranger: e.stranger, Seen: e.seen, Connect: e.connect,
 	}
-	e.tcp = wire.Listener(e.tcpSocket, e.judge, "TCP")
-	if e.tlsSocket != nil {
-		e.tls = wire.Listener(e.tlsSocket, e.judge, "TLS")
+	if err := e.listen(); err != nil {
+		e.close()
+		return nil, err
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	nowhere := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
@@ -128,7 +123,12 @@ func (e *Edge) listen() error {
 		if e.udp, err = net.ListenPacket("udp", e.cfg.ListenUDPTCP); err != nil {
 			return fmt.Errorf("listen for SIP on %s/udp: %w", e.cfg.ListenUDPTCP, err)
 		}
-		if e.tcpSocket, err = net.Listen("tcp", e.udp.LocalAddr().String()); err == nil || !strings.HasSuffix(e.cfg.ListenUDPTCP, ":0") {
+		var l net.Listener
+		if l, err = net.Listen("tcp", e.udp.LocalAddr().String()); err == nil {
+			e.tcp = wire.Listener(l, e.judge, "TCP")
+			break
+		}
+		if !strings.HasSuffix(e.cfg.ListenUDPTCP, ":0") {
 			break
 		}
 		e.udp.Close()
@@ -153,7 +153,7 @@ func (e *Edge) listen() error {
 	if err != nil {
 		return fmt.Errorf("listen for SIP on %s/tls: %w", e.cfg.ListenTLS, err)
 	}
-	e.tlsSocket = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+	e.tls = wire.Listener(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}), e.judge, "TLS")
 	return nil
 }
 
@@ -162,7 +162,7 @@ func (e *Edge) close() {
 	if e.udp != nil {
 		e.udp.Close()
 	}
-	for _, l := range []net.Listener{e.tcpSocket, e.tlsSocket} {
+	for _, l := range []*wire.Stream{e.tcp, e.tls} {
 		if l != nil {
 			l.Close()
 		}
@@ -175,9 +175,9 @@ func (e *Edge) Addr(transport string) netip.AddrPort {
 	case strings.EqualFold(transport, "UDP"):
 		return e.udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	case strings.EqualFold(transport, "TCP"):
-		return e.tcpSocket.Addr().(*net.TCPAddr).AddrPort()
-	case e.tlsSocket != nil:
-		return e.tlsSocket.Addr().(*net.TCPAddr).AddrPort()
+		return e.tcp.Addr().(*net.TCPAddr).AddrPort()
+	case e.tls != nil:
+		return e.tls.Addr().(*net.TCPAddr).AddrPort()
 	}
 	return netip.AddrPort{}
 }

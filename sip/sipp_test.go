@@ -75,20 +75,26 @@ Content-Length: 0
 </scenario>
 `
 
+// newEar is an engine for the other side of a call.
+func newEar(t *testing.T) *media.Engine {
+	ear, err := media.NewEngine(media.Config{BindIP: netip.MustParseAddr("127.0.0.1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { ear.Run(ctx); close(done) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return ear
+}
+
 // TestSippCallHearsATone is a real call: 200, audio that the caller hears, BYE.
 func TestSippCallHearsATone(t *testing.T) {
 	need(t, "sipp", "sip-tester")
 	for _, transport := range []string{"u1", "t1"} {
 		t.Run(transport, func(t *testing.T) {
 			r := newRig(t)
-			ear, err := media.NewEngine(media.Config{BindIP: netip.MustParseAddr("127.0.0.1")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithCancel(context.Background())
-			done := make(chan struct{})
-			go func() { ear.Run(ctx); close(done) }()
-			t.Cleanup(func() { cancel(); <-done })
+			ctx, ear := t.Context(), newEar(t)
 			hear, err := ear.Open(media.OpenOptions{ID: "ear"})
 			if err != nil {
 				t.Fatal(err)

@@ -151,21 +151,7 @@ func TestCancelAtAnyInstant(t *testing.T) {
 			time.Sleep(time.Duration(rand.IntN(1500)) * time.Microsecond) // any instant
 			p.send(p.request("CANCEL", "x", "", ""))
 		}
-		var ok, final string
-		for final == "" || ok == "" {
-			m := p.recv(3 * time.Second)
-			switch cseq := headerOf(m, "CSeq"); {
-			case m == "":
-				t.Fatalf("run %d: CANCEL %q, INVITE %q", i, ok, final)
-			case strings.HasPrefix(m, "SIP/2.0 1"):
-			case cseq == "1 CANCEL":
-				ok = m
-			default:
-				final = m
-				p.to = headerOf(m, "To")
-				p.send(p.request("ACK", map[bool]string{true: "y", false: "x"}[strings.HasPrefix(m, "SIP/2.0 200")], "", ""))
-			}
-		}
+		ok, final := p.finals()
 		if !strings.HasPrefix(ok, "SIP/2.0 200") {
 			t.Fatalf("CANCEL: %s", ok)
 		}
@@ -183,16 +169,13 @@ func TestCancelAtAnyInstant(t *testing.T) {
 		} else if !strings.HasPrefix(final, "SIP/2.0 487") || err != call.ErrGone && err != nil {
 			t.Errorf("%v, %s", err, final)
 		}
-		ends := 0
-		for ends == 0 {
+		for e := (call.Event{}); e.Kind != call.Ended; {
+			var err error
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-			e, err := l.box.Next(ctx)
+			e, err = l.box.Next(ctx)
 			cancel()
 			if err != nil {
 				t.Fatal("no end")
-			}
-			if e.Kind == call.Ended {
-				ends++
 			}
 		}
 		if e, more := l.box.Take(); more {
@@ -200,6 +183,26 @@ func TestCancelAtAnyInstant(t *testing.T) {
 		}
 	}
 	r.gone()
+}
+
+// finals waits for the final responses to CANCEL and INVITE, and acknowledges the latter.
+func (p *phone) finals() (cancel, invite string) {
+	p.t.Helper()
+	for cancel == "" || invite == "" {
+		m := p.recv(3 * time.Second)
+		switch cseq := headerOf(m, "CSeq"); {
+		case m == "":
+			p.t.Fatalf("CANCEL %q, INVITE %q", cancel, invite)
+		case strings.HasPrefix(m, "SIP/2.0 1"):
+		case cseq == "1 CANCEL":
+			cancel = m
+		default:
+			invite = m
+			p.to = headerOf(m, "To")
+			p.send(p.request("ACK", map[bool]string{true: "y", false: "x"}[strings.HasPrefix(m, "SIP/2.0 200")], "", ""))
+		}
+	}
+	return cancel, invite
 }
 
 func TestByeNeedsBothTags(t *testing.T) {
