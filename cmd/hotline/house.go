@@ -129,7 +129,7 @@ func (h *house) openFlows(ctx context.Context, c config, demo bool) (err error) 
 	if h.queues, err = acd.OpenQueues(ctx, h.pool, h.log); err != nil {
 		return err
 	}
-	h.line = acd.NewLine(acd.LineConfig{Queues: h.queues, Log: h.log})
+	h.line = acd.NewLine(acd.LineConfig{Queues: h.queues, Pool: h.pool, Log: h.log})
 	espeak, err := speech.NewEspeak()
 	if err != nil {
 		return err
