@@ -44,12 +44,33 @@ func Seed(ctx context.Context, pool *pgxpool.Pool, count, entries int) error {
 			return fmt.Errorf("seed queues: %w", err)
 		}
 	}
-	for _, step := range []func(context.Context, *pgxpool.Pool) error{s.accounts, s.parties, s.tickets, s.notes, s.documents, s.finish} {
-		if err := step(ctx, pool); err != nil {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
+	defer conn.Release()
+	defer conn.Conn().Close(context.WithoutCancel(ctx)) // its settings must not come back with another task
+	for _, step := range []func(context.Context, *pgx.Conn) error{quick, s.accounts, s.parties, s.tickets, s.notes, s.documents, s.finish} {
+		if err := step(ctx, conn.Conn()); err != nil {
 			return fmt.Errorf("seed: %w", err)
 		}
 	}
 	return nil
+}
+
+// filled are the tables that get many rows.
+const filled = `array['party', 'identity', 'party_identity', 'ticket', 'interaction', 'ticket_interaction', 'ticket_event', 'search_doc']`
+
+// quick puts aside what makes COPY slow: foreign keys are not checked by this session (what is written refers to what was written), and
+// indexes that no constraint needs are made afterwards.
+func quick(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `
+		set session_replication_role = replica;
+		create temp table seed_index as
+			select i.indexrelid::regclass::text as name, pg_get_indexdef(i.indexrelid) as def
+			from pg_index i where i.indrelid::regclass::text = any(`+filled+`) and not exists (select from pg_constraint c where c.conindid = i.indexrelid);
+		do $$ declare n text; begin for n in select name from seed_index loop execute 'drop index ' || n; end loop; end $$`)
+	return err
 }
 
 // person is a party that was made.
@@ -90,11 +111,11 @@ func (s *seeder) at(i int) time.Time {
 	return s.end.Add(-time.Duration(float64(s.count-i) / float64(s.count) * float64(2*365*24*time.Hour))).Truncate(time.Millisecond)
 }
 
-func (s *seeder) accounts(ctx context.Context, pool *pgxpool.Pool) error {
+func (s *seeder) accounts(ctx context.Context, conn *pgx.Conn) error {
 	for i := range 20 {
 		id := s.uuid()
 		s.owners = append(s.owners, id)
-		if _, err := pool.Exec(ctx, `insert into account (id, login, name, password_hash, role, disabled_at) values ($1, $2, $3, '', 'agent', null) on conflict (login) do nothing`,
+		if _, err := conn.Exec(ctx, `insert into account (id, login, name, password_hash, role, disabled_at) values ($1, $2, $3, '', 'agent', null) on conflict (login) do nothing`,
 			id, "seed-"+hotline.NewID(), fmt.Sprintf("Agent %02d", i)); err != nil {
 			return err
 		}
@@ -102,7 +123,7 @@ func (s *seeder) accounts(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-func (s *seeder) parties(ctx context.Context, pool *pgxpool.Pool) error {
+func (s *seeder) parties(ctx context.Context, conn *pgx.Conn) error {
 	n := max(1, s.count/3)
 	for range n {
 		s.people = append(s.people, person{id: s.uuid(), identity: s.uuid(), name: pickOf(s, surnames) + pickOf(s, given),
@@ -115,24 +136,24 @@ func (s *seeder) parties(ctx context.Context, pool *pgxpool.Pool) error {
 		}
 		seen[s.people[i].phone] = true
 	}
-	err := s.copy(ctx, pool, "party", []string{"id", "name", "created_at", "updated_at"}, n, func(i int) []any {
+	err := s.copy(ctx, conn, "party", []string{"id", "name", "created_at", "updated_at"}, n, func(i int) []any {
 		return []any{s.people[i].id, s.people[i].name, s.at(i * s.count / n), s.at(i * s.count / n)}
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.copy(ctx, pool, "identity", []string{"id", "kind", "value"}, n, func(i int) []any {
+	if err := s.copy(ctx, conn, "identity", []string{"id", "kind", "value"}, n, func(i int) []any {
 		return []any{s.people[i].identity, "phone", s.people[i].phone}
 	}); err != nil {
 		return err
 	}
-	return s.copy(ctx, pool, "party_identity", []string{"party_id", "identity_id", "level"}, n, func(i int) []any {
+	return s.copy(ctx, conn, "party_identity", []string{"party_id", "identity_id", "level"}, n, func(i int) []any {
 		return []any{s.people[i].id, s.people[i].identity, "known"}
 	})
 }
 
-func (s *seeder) copy(ctx context.Context, pool *pgxpool.Pool, table string, columns []string, n int, row func(i int) []any) error {
-	_, err := pool.CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromSlice(n, func(i int) ([]any, error) { return row(i), nil }))
+func (s *seeder) copy(ctx context.Context, conn *pgx.Conn, table string, columns []string, n int, row func(i int) []any) error {
+	_, err := conn.CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromSlice(n, func(i int) ([]any, error) { return row(i), nil }))
 	return err
 }
 
@@ -149,10 +170,10 @@ func (s *seeder) state() tickets.State {
 	return tickets.StateNew
 }
 
-func (s *seeder) tickets(ctx context.Context, pool *pgxpool.Pool) error {
+func (s *seeder) tickets(ctx context.Context, conn *pgx.Conn) error {
 	s.subjects = make([]string, s.count)
 	columns := []string{"number", "subject", "state", "queue", "owner_id", "party_id", "identity_id", "language", "created_at", "updated_at", "resolved_at", "last_seq"}
-	return s.copy(ctx, pool, "ticket", columns, s.count, func(i int) []any {
+	return s.copy(ctx, conn, "ticket", columns, s.count, func(i int) []any {
 		p, at, state := s.person(i), s.at(i), s.state()
 		subject, language := pickOf(s, topics)+pickOf(s, actions), "zh-CN"
 		if s.rnd.IntN(2) == 0 {
@@ -190,12 +211,12 @@ func (s *seeder) body() string {
 
 func (s *seeder) ticketOf(i int) int { return i * s.count / s.entries }
 
-func (s *seeder) notes(ctx context.Context, pool *pgxpool.Pool) error {
+func (s *seeder) notes(ctx context.Context, conn *pgx.Conn) error {
 	s.noteIDs = make([]uuid, s.entries)
 	bodies := rand.NewPCG(7, 7) // the documents draw the same once more
 	kept := s.rnd
 	s.rnd = rand.New(bodies)
-	err := s.copy(ctx, pool, "interaction", []string{"id", "kind", "direction", "party_id", "body", "at"}, s.entries, func(i int) []any {
+	err := s.copy(ctx, conn, "interaction", []string{"id", "kind", "direction", "party_id", "body", "at"}, s.entries, func(i int) []any {
 		s.noteIDs[i] = s.uuid()
 		return []any{s.noteIDs[i], "note", "internal", s.person(s.ticketOf(i)).id, s.body(), s.at(s.ticketOf(i))}
 	})
@@ -203,13 +224,13 @@ func (s *seeder) notes(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return err
 	}
-	if err := s.copy(ctx, pool, "ticket_interaction", []string{"ticket", "interaction_id"}, s.entries, func(i int) []any {
+	if err := s.copy(ctx, conn, "ticket_interaction", []string{"ticket", "interaction_id"}, s.entries, func(i int) []any {
 		return []any{int64(first + s.ticketOf(i)), s.noteIDs[i]}
 	}); err != nil {
 		return err
 	}
 	seq, of := int64(0), -1
-	return s.copy(ctx, pool, "ticket_event", []string{"ticket", "seq", "kind", "actor", "interaction_id", "at", "hash"}, s.entries, func(i int) []any {
+	return s.copy(ctx, conn, "ticket_event", []string{"ticket", "seq", "kind", "actor", "interaction_id", "at", "hash"}, s.entries, func(i int) []any {
 		if t := s.ticketOf(i); t != of {
 			seq, of = 0, t
 		}
@@ -218,47 +239,46 @@ func (s *seeder) notes(ctx context.Context, pool *pgxpool.Pool) error {
 	})
 }
 
-// documents writes the search documents. The index of words is built afterwards, which is many times faster.
-func (s *seeder) documents(ctx context.Context, pool *pgxpool.Pool) error {
-	if _, err := pool.Exec(ctx, `drop index if exists search_doc_tokens; create unlogged table if not exists seed_doc (kind text, ref text, ticket bigint, at timestamptz, tokens text[])`); err != nil {
+// documents writes the search documents, oldest first, as they come in life.
+func (s *seeder) documents(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, `create temp table if not exists seed_doc (kind text, ref text, ticket bigint, at timestamptz, tokens text[])`); err != nil {
 		return err
 	}
 	columns := []string{"kind", "ref", "ticket", "at", "tokens"}
-	if err := s.copy(ctx, pool, "seed_doc", columns, s.count, func(i int) []any {
+	if err := s.copy(ctx, conn, "seed_doc", columns, s.count, func(i int) []any {
 		p, number := s.person(i), int64(first+i)
 		return []any{"ticket", fmt.Sprint(number), number, s.at(i), tickets.Tokens([]string{fmt.Sprint(number), s.subjects[i], p.name}, []string{p.phone})}
 	}); err != nil {
 		return err
 	}
 	s.rnd = rand.New(rand.NewPCG(7, 7))
-	if err := s.copy(ctx, pool, "seed_doc", columns, s.entries, func(i int) []any {
+	if err := s.copy(ctx, conn, "seed_doc", columns, s.entries, func(i int) []any {
 		id, p, number := s.uuid(), s.person(s.ticketOf(i)), int64(first+s.ticketOf(i))
 		return []any{"note", text(id), number, s.at(s.ticketOf(i)), tickets.Tokens([]string{fmt.Sprint(number), s.body(), p.name}, []string{p.phone})}
 	}); err != nil {
 		return err
 	}
-	if err := s.copy(ctx, pool, "seed_doc", columns, len(s.people), func(i int) []any {
+	if err := s.copy(ctx, conn, "seed_doc", columns, len(s.people), func(i int) []any {
 		p := s.people[i]
 		return []any{"party", text(p.id), nil, s.at(i * s.count / len(s.people)), tickets.Tokens([]string{p.name}, []string{p.phone})}
 	}); err != nil {
 		return err
 	}
-	_, err := pool.Exec(ctx, `insert into search_doc (kind, ref, ticket, at, tokens) select kind, ref, ticket, at, array_to_tsvector(tokens) from seed_doc order by at; drop table seed_doc`)
+	_, err := conn.Exec(ctx, `insert into search_doc (kind, ref, ticket, at, tokens) select kind, ref, ticket, at, array_to_tsvector(tokens) from seed_doc order by at; drop table seed_doc`)
 	return err
 }
 
-func text(id uuid) string { return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:]) }
+func text(id uuid) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}
 
-func (s *seeder) finish(ctx context.Context, pool *pgxpool.Pool) error {
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
+func (s *seeder) finish(ctx context.Context, conn *pgx.Conn) error {
 	for _, sql := range []string{
 		`set maintenance_work_mem = '512MB'`,
-		`create index search_doc_tokens on search_doc using gin (tokens)`,
+		`do $$ declare d text; begin for d in select def from seed_index loop execute d; end loop; end $$`,
+		`drop table seed_index`,
 		`reset maintenance_work_mem`,
+		`reset session_replication_role`,
 		`select setval('ticket_number_seq', (select max(number) from ticket))`,
 		`vacuum (analyze) ticket`, `vacuum (analyze) search_doc`, `vacuum (analyze) interaction`, `vacuum (analyze) ticket_event`,
 		`vacuum (analyze) ticket_interaction`, `vacuum (analyze) party`, `vacuum (analyze) identity`, `vacuum (analyze) party_identity`,
