@@ -222,7 +222,7 @@ func (h *house) hearsAgain(l *calltest.Leg, after string) {
 		h.t.Fatalf("%q was not spoken ahead", text)
 	}
 	skip := len(l.Phone.Heard())
-	if !l.Phone.WaitHeard(10*time.Second, func(heard []int16) bool { return contains(heard[max(skip-800, 0):], list[0].PCM()) }) {
+	if !hearsAfter(l, list[0].PCM(), max(skip-800, 0), 10*time.Second) {
 		h.t.Fatalf("%q was not heard", text)
 	}
 }

@@ -157,5 +157,8 @@ func trim(pcm []int16) []int16 {
 	for last > first && pcm[last-1] < floor && pcm[last-1] > -floor {
 		last--
 	}
+	if first == last {
+		return nil
+	}
 	return pcm[max(first-40, 0):min(last+breath, len(pcm))]
 }
