@@ -34,10 +34,15 @@ export function byField(error: unknown, known: (path: string) => boolean): { fie
 
 function place(one: FieldError, known: (path: string) => boolean, fields: Record<string, string>, rest: Described[]): void {
   const path = normalPath(one.path)
-  const said = translate(one.code, one.message)
+  const said = translate(one.code, withoutPath(one.message, one.path))
   const text = said.detail && said.detail !== said.text ? `${said.text} (${said.detail})` : said.text
   if (known(path)) fields[path] = fields[path] ? `${fields[path]} ${text}` : text
   else rest.push({ text: path ? `${path}: ${text}` : text })
+}
+
+/** The server names the field at the head of some messages; here it stands at the field anyway. */
+function withoutPath(message: string, path: string): string {
+  return path && message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message
 }
 
 /** "/settings/match_addresses/0", "body.settings.match_addresses[0]" → "settings.match_addresses[0]". */

@@ -384,6 +384,7 @@ export const desk = {
     unnamed: 'No name yet',
     withheld: 'Number withheld',
     withheldText: 'The caller withheld the number: there is no customer on this ticket.',
+    nobody: 'There is no customer on this ticket.',
     edit: 'Edit customer',
     about: 'Customer',
     since: 'First seen',

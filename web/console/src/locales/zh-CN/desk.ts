@@ -337,6 +337,7 @@ export const desk = {
     unnamed: '尚无姓名',
     withheld: '号码未显示',
     withheldText: '来电者隐藏了号码，此工单没有客户。',
+    nobody: '此工单没有客户。',
     edit: '编辑客户',
     about: '客户',
     since: '首次出现',
