@@ -53,9 +53,13 @@ func (l *logFile) String() string {
 	return l.text.String()
 }
 
-// product is the binary under test; make e2e builds it.
+// product is the binary under test: HOTLINE_TEST_BINARY, or the one that make e2e builds.
 func product(t testing.TB) string {
-	path, err := filepath.Abs("../../bin/hotline")
+	name := os.Getenv("HOTLINE_TEST_BINARY")
+	if name == "" {
+		name = "../../bin/hotline"
+	}
+	path, err := filepath.Abs(name)
 	if err == nil {
 		_, err = os.Stat(path)
 	}
