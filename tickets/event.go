@@ -34,7 +34,7 @@ const appendSQL = `
 		update ticket set last_seq = last_seq + 1, updated_at = greatest(updated_at, @at),
 			last_hash = link_hash(last_hash, number::text, (last_seq + 1)::text, @kind, @actor, @actor_name, @interaction,
 				(extract(epoch from @at::timestamptz) * 1000000)::bigint::text, encode(sha256(convert_to(@data::jsonb::text, 'UTF8')), 'hex'))%s
-		where number = %s
+		where number = @ticket
 		returning number, last_seq, last_hash
 	)
 	insert into ticket_event (ticket, seq, kind, actor, actor_name, interaction_id, data, at, hash)
@@ -43,24 +43,16 @@ const appendSQL = `
 
 // statement returns the SQL of an append and its arguments, for a batch.
 func (e event) statement() (string, pgx.NamedArgs) {
-	sql, args := e.statementFor("@ticket")
-	args["ticket"] = e.ticket
-	return sql, args
-}
-
-// statementFor is statement for a ticket whose number is an SQL expression.
-func (e event) statementFor(number string) (string, pgx.NamedArgs) {
-	args := pgx.NamedArgs{}
 	data := e.data
 	if data == nil {
 		data = struct{}{}
 	}
-	args["kind"], args["actor"], args["actor_name"] = e.kind, clean(e.actor.ID, 200), clean(e.actor.Name, 200)
-	args["interaction"], args["data"], args["at"] = e.interaction, data, stamp(e.at)
+	args := pgx.NamedArgs{"ticket": e.ticket, "kind": e.kind, "actor": clean(e.actor.ID, 200), "actor_name": clean(e.actor.Name, 200),
+		"interaction": e.interaction, "data": data, "at": stamp(e.at)}
 	for k, v := range e.args {
 		args[k] = v
 	}
-	return fmt.Sprintf(appendSQL, e.set, number), args
+	return fmt.Sprintf(appendSQL, e.set), args
 }
 
 // appendEvent appends e and returns its number in the ticket's history.

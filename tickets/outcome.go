@@ -181,7 +181,7 @@ func (d *Desk) voicemail(ctx context.Context, tx pgx.Tx, f call.Fact) error {
 	if err != nil {
 		return err
 	}
-	return d.owe(ctx, tx, h.Number, f.CallID, h.Phone, "voicemail", orQueue(p.Queue, h.Queue), at)
+	return d.owe(ctx, tx, debt{ticket: h.Number, callID: f.CallID, phone: h.Phone, reason: "voicemail", queue: orQueue(p.Queue, h.Queue), at: at})
 }
 
 func wrap(err error, format string, args ...any) error {
@@ -212,39 +212,70 @@ func (d *Desk) callback(ctx context.Context, tx pgx.Tx, f call.Fact) error {
 	if phone == "" {
 		phone = h.Phone
 	}
-	return d.owe(ctx, tx, h.Number, f.CallID, phone, "asked", orQueue(p.Queue, h.Queue), stamp(f.At))
+	return d.owe(ctx, tx, debt{ticket: h.Number, callID: f.CallID, phone: phone, reason: "asked", queue: orQueue(p.Queue, h.Queue), at: stamp(f.At)})
 }
 
-// owe makes the task of calling somebody back, or, when no number is known, of following up. One number is called back once however
-// often it has tried; an explicit wish replaces a guess.
-func (d *Desk) owe(ctx context.Context, tx pgx.Tx, ticket int64, callID, phone, reason, queue string, at time.Time) error {
-	kind := "callback"
-	if phone == "" {
-		kind = "follow_up"
+// debt is what we owe a caller: to be called back or, when no number is known, to be followed up.
+type debt struct {
+	ticket int64
+	callID string
+	phone  string
+	reason string
+	queue  string
+	at     time.Time
+
+	task taskData // once it is written; Task is "" when this call's task is there and done already
+}
+
+// oweSQL makes the task, or keeps the one that is open for the same number: one number is called back once however often it has
+// tried. An explicit wish replaces a guess.
+const oweSQL = `
+	with kept as (
+		update task set reason = case when @reason = 'asked' then @reason else reason end, due_at = least(due_at, @due)
+		where ticket = @ticket and kind = @kind and phone = @phone and state = 'open' returning id, due_at
+	), made as (
+		insert into task (id, kind, ticket, call_id, phone, reason, queue, due_at, created_at)
+		select @id, @kind, @ticket, @call, @phone, @reason, @queue, @due, @at where not exists (select from kept)
+		on conflict (call_id, kind) where call_id is not null do nothing returning id, due_at
+	)
+	select id::text, due_at, 'kept' from kept union all select id::text, due_at, 'made' from made`
+
+// queueDebt writes a debt with a batch; settleDebt tells it to the timeline when the batch is done.
+func (d *Desk) queueDebt(b *pgx.Batch, o *debt) {
+	o.task = taskData{Kind: "callback", Reason: o.reason}
+	if o.phone == "" {
+		o.task.Kind = "follow_up"
 	}
-	id, due, change := hotline.NewID(), at.Add(d.cfg.CallbackWithin), "made"
-	if reason == "asked" {
-		due = at // the place in the line is kept: it is their turn as soon as somebody is free
+	due := o.at.Add(d.cfg.CallbackWithin)
+	if o.reason == "asked" {
+		due = o.at // the place in the line is kept: it is their turn as soon as somebody is free
 	}
-	err := tx.QueryRow(ctx, `
-		update task set reason = case when $4 = 'asked' then $4 else reason end, due_at = least(due_at, $5)
-		where ticket = $1 and kind = $2 and phone = $3 and state = 'open' returning id::text, due_at`, ticket, kind, phone, reason, due).Scan(&id, &due)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		tag, err := tx.Exec(ctx, `
-			insert into task (id, kind, ticket, call_id, phone, reason, queue, due_at, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-			on conflict (call_id, kind) where call_id is not null do nothing`, id, kind, ticket, callID, phone, reason, queue, due, at)
-		if err != nil || tag.RowsAffected() == 0 { // this call's task is there, and done already
-			return wrap(err, "task on ticket %d", ticket)
+	b.Queue(oweSQL, pgx.NamedArgs{"id": hotline.NewID(), "kind": o.task.Kind, "ticket": o.ticket, "call": o.callID, "phone": o.phone,
+		"reason": o.reason, "queue": o.queue, "due": due, "at": o.at}).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&o.task.Task, &o.task.DueAt, &o.task.Change)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
 		}
-	case err != nil:
-		return fmt.Errorf("task on ticket %d: %w", ticket, err)
-	default:
-		change = "kept"
+		return err
+	})
+}
+
+func (o *debt) settle(ctx context.Context, tx pgx.Tx) error {
+	if o.task.Task == "" {
+		return nil
 	}
-	_, err = appendEvent(ctx, tx, event{ticket: ticket, kind: "task", actor: System, at: at, set: nextDue + ", waiting_since = coalesce(waiting_since, @at)",
-		data: taskData{Task: id, Kind: kind, Reason: reason, Change: change, DueAt: &due}})
+	_, err := appendEvent(ctx, tx, event{ticket: o.ticket, kind: "task", actor: System, at: o.at, data: o.task,
+		set: nextDue + ", waiting_since = coalesce(waiting_since, @at)"})
 	return err
+}
+
+func (d *Desk) owe(ctx context.Context, tx pgx.Tx, o debt) error {
+	b := &pgx.Batch{}
+	d.queueDebt(b, &o)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("task on ticket %d: %w", o.ticket, err)
+	}
+	return o.settle(ctx, tx)
 }
 
 // recording gives the row of a recording its ticket.
@@ -294,19 +325,18 @@ func (d *Desk) ended(ctx context.Context, tx pgx.Tx, f call.Fact) error {
 	case p.Result == call.ResultCompleted && ring.Reopened != "" && h.State == StateOpen && h.Version == ring.Version:
 		b.Queue(stateEvent(System, h.Number, StateOpen, ring.Reopened, "self_service", at).statement())
 	}
+	o := debt{ticket: h.Number, callID: f.CallID, phone: h.Phone, reason: string(p.Result), queue: orQueue(p.Queue, h.Queue), at: at}
+	// A withheld number leaves nobody to call back.
+	if h.Phone != "" && (p.Result == call.ResultAbandoned || p.Result == call.ResultCutBySystem || p.Result == call.ResultFailed) {
+		d.queueDebt(b, &o)
+	}
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("end of call on ticket %d: %w", h.Number, err)
 	}
-	switch p.Result {
-	case call.ResultAbandoned, call.ResultCutBySystem, call.ResultFailed:
-		if h.Phone == "" {
-			return nil // withheld: there is nobody to call
-		}
-		return d.owe(ctx, tx, h.Number, f.CallID, h.Phone, string(p.Result), orQueue(p.Queue, h.Queue), at)
-	case call.ResultAnswered:
+	if p.Result == call.ResultAnswered {
 		return d.settle(ctx, tx, h, at)
 	}
-	return nil
+	return o.settle(ctx, tx)
 }
 
 // settle cancels the call-backs to a number whose owner got through meanwhile.

@@ -110,13 +110,21 @@ func (d *Desk) made(ctx context.Context, tx pgx.Tx, r ringing) error {
 	r.queueCaller(b)
 	r.queueInteraction(b, ringData{Made: true, Waits: true})
 	subject := subjectOf(r.who.phone, r.info.Language)
+	// The ticket and the first link of its chain in one: as appendSQL, but without a row to be updated.
+	args := pgx.NamedArgs{"subject": subject, "queue": r.info.Queue, "party": r.who.party, "identity": r.who.identity, "language": r.info.Language,
+		"at": r.at, "data": r.data, "interaction": r.fact.ID, "actor": System.ID}
 	b.Queue(`
-		insert into ticket (subject, queue, party_id, identity_id, language, waiting_since, created_at, updated_at)
-		values (@subject, @queue, nullif(@party, '')::uuid, nullif(@identity, '')::uuid, @language, @at, @at, @at)`,
-		pgx.NamedArgs{"subject": subject, "queue": r.info.Queue, "party": r.who.party, "identity": r.who.identity, "language": r.info.Language, "at": r.at})
-	// The number was drawn by this session a statement ago.
-	sql, args := event{kind: "call", actor: System, interaction: r.fact.ID, data: r.data, at: r.at}.statementFor("currval('ticket_number_seq')")
-	b.Queue(sql, args)
+		with n as (
+			select nextval('ticket_number_seq') as number
+		), h as (
+			select number, link_hash(null, number::text, '1', 'call', @actor, '', @interaction, (extract(epoch from @at::timestamptz) * 1000000)::bigint::text,
+				encode(sha256(convert_to(@data::jsonb::text, 'UTF8')), 'hex')) as hash from n
+		), t as (
+			insert into ticket (number, subject, queue, party_id, identity_id, language, waiting_since, created_at, updated_at, last_seq, last_hash)
+			select number, @subject, @queue, nullif(@party, '')::uuid, nullif(@identity, '')::uuid, @language, @at, @at, @at, 1, hash from h
+		)
+		insert into ticket_event (ticket, seq, kind, actor, interaction_id, data, at, hash)
+		select number, 1, 'call', @actor, @interaction::text::uuid, @data::jsonb, @at, hash from h`, args)
 	b.Queue(placeCall("currval('ticket_number_seq')"), r.placeArgs())
 	b.Queue(`
 		insert into search_doc (kind, ref, ticket, at, tokens)
