@@ -129,6 +129,15 @@ func (p *phone) hears(d time.Duration) {
 	}
 }
 
+// stays waits until so much more audio has come, sound or not: the product's own clock.
+func (p *phone) stays(d time.Duration) {
+	p.t.Helper()
+	packets, want := p.packets.Load(), int64(d/(20*time.Millisecond))
+	if !soon(d+15*time.Second, func() bool { return p.packets.Load()-packets >= want }) {
+		p.t.Fatalf("%d packets of audio came; wanted %d", p.packets.Load()-packets, want)
+	}
+}
+
 // hangup ends the call with BYE.
 func (p *phone) hangup() {
 	p.t.Helper()
