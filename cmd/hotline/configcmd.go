@@ -76,7 +76,7 @@ func moveConfig(ctx context.Context, what string, args []string, stdout, stderr 
 		}
 		changes, err := do(ctx, house, os.DirFS(dir), bundle.Options{Prune: prune})
 		if what == "apply" {
-			err = errors.Join(err, auditChanges(ctx, pool, house.By, changes))
+			err = errors.Join(err, auditChanges(ctx, pool, changes))
 		}
 		for _, change := range changes {
 			fmt.Fprintln(stdout, change)
@@ -90,10 +90,6 @@ func moveConfig(ctx context.Context, what string, args []string, stdout, stderr 
 
 // configHouse opens what is configured, as the person who runs the command.
 func configHouse(ctx context.Context, c config, pool *pgxpool.Pool) (bundle.House, error) {
-	by := "command line"
-	if u, err := user.Current(); err == nil {
-		by = "command line (" + u.Username + ")"
-	}
 	quiet := slog.New(slog.DiscardHandler)
 	queues, err := acd.OpenQueues(ctx, pool, quiet)
 	if err != nil {
@@ -112,18 +108,30 @@ func configHouse(ctx context.Context, c config, pool *pgxpool.Pool) (bundle.Hous
 		return bundle.House{}, err
 	}
 	rules := ivr.Rules{OutboundAllow: outbound(c.DialOut), LookupAllow: c.LookupHosts}
-	return bundle.House{Store: ivr.NewStore(pool, rules, voice), Queues: queues, Directory: directory, By: by}, nil
+	return bundle.House{Store: ivr.NewStore(pool, rules, voice), Queues: queues, Directory: directory, By: commander()}, nil
 }
 
-// auditChanges writes down who changed what from the command line.
-func auditChanges(ctx context.Context, pool *pgxpool.Pool, by string, changes []bundle.Change) error {
-	desk := tickets.New(pool, tickets.Config{})
+// commander is who types the command.
+func commander() string {
+	if u, err := user.Current(); err == nil {
+		return "command line (" + u.Username + ")"
+	}
+	return "command line"
+}
+
+// auditCommand writes down what was done from the command line, and by whom.
+func auditCommand(ctx context.Context, pool *pgxpool.Pool, action, subject string, data map[string]any) error {
+	entry := tickets.NewAudit{Action: action, Subject: subject}
+	if data != nil {
+		entry.Data = data
+	}
+	return tickets.New(pool, tickets.Config{}).Audit(ctx, tickets.Actor{ID: "command", Name: commander()}, entry)
+}
+
+func auditChanges(ctx context.Context, pool *pgxpool.Pool, changes []bundle.Change) error {
 	for _, change := range changes {
-		entry := tickets.NewAudit{
-			Action: change.Kind + "." + string(change.Action), Subject: change.Kind + ":" + change.Name,
-			Data: map[string]any{"file": change.File},
-		}
-		if err := desk.Audit(ctx, tickets.Actor{ID: "command", Name: by}, entry); err != nil {
+		err := auditCommand(ctx, pool, change.Kind+"."+string(change.Action), change.Kind+":"+change.Name, map[string]any{"file": change.File})
+		if err != nil {
 			return err
 		}
 	}

@@ -38,6 +38,9 @@ func runToken(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		if err != nil {
 			return err
 		}
+		if err := auditCommand(ctx, pool, "token.create", "token:"+*name, map[string]any{"name": *name, "role": *role}); err != nil {
+			return err
+		}
 		_, err = fmt.Fprintln(stdout, token)
 		return err
 	})

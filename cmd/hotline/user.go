@@ -40,12 +40,16 @@ func runUser(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	return withDatabase(ctx, c, func(pool *pgxpool.Pool) error {
 		if args[0] == "password" {
-			if err := login.SetPassword(ctx, pool, *name, password); err != nil {
-				return err
-			}
-		} else if _, err := login.CreateAccount(ctx, pool, login.NewAccount{
-			Login: *name, Name: *full, Password: password, Role: login.Role(*role), Locale: *locale, Timezone: *zone,
-		}); err != nil {
+			err = login.SetPassword(ctx, pool, *name, password)
+		} else {
+			_, err = login.CreateAccount(ctx, pool, login.NewAccount{
+				Login: *name, Name: *full, Password: password, Role: login.Role(*role), Locale: *locale, Timezone: *zone,
+			})
+		}
+		if err != nil {
+			return err
+		}
+		if err := auditCommand(ctx, pool, map[string]string{"add": "account.create", "password": "account.password"}[args[0]], "login:"+*name, nil); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(stdout, "log in as %s with %s\n", *name, shown)
