@@ -12,7 +12,7 @@ import (
 // Record says how a message is recorded.
 type Record struct {
 	Sink        media.Tap     // gets the message: silence before, behind and in long pauses is left out
-	Beep        *media.Prompt // nil: 1 kHz for 400 ms
+	Beep        *media.Prompt // nil: 1 kHz for 500 ms
 	NoBeep      bool
 	Max         time.Duration // 0 means 3 min
 	Silence     time.Duration // ends the message after so much silence; 0: it does not
@@ -39,7 +39,11 @@ type Recorded struct {
 	Key      byte
 }
 
-var beep = sync.OnceValue(func() *media.Prompt { return media.Tone(1000, 400*time.Millisecond, 0.25) })
+// The beep stands apart from the words before it, so that people and machines know it for what it is.
+var (
+	breath = sync.OnceValue(func() *media.Prompt { return media.Silence(200 * time.Millisecond) })
+	beep   = sync.OnceValue(func() *media.Prompt { return media.Tone(1000, 500*time.Millisecond, 0.25) })
+)
 
 // Record plays a beep and records until a key, the caller's hang-up, silence or the maximum. A hang-up is an ordinary end of a message
 // and no error: the verb after it returns [ErrHangup].
@@ -54,7 +58,7 @@ func (c *Call) Record(ctx context.Context, o Record) (Recorded, error) {
 		o.Beep = beep()
 	}
 	if !o.NoBeep {
-		if err := c.Play(ctx, o.Beep); err != nil {
+		if err := c.Play(ctx, breath(), o.Beep); err != nil {
 			return Recorded{}, err
 		}
 	} else if err := c.alive(ctx); err != nil {

@@ -37,12 +37,14 @@ func (h Heard) String() string {
 
 const (
 	rate       = 8000
-	window     = rate / 5 // 200 ms: 5 Hz apart tones differ, a beep of 400 ms is not missed
-	quietBelow = -50.0    // dBFS
-	pure       = 0.8      // share of the power that a tone has
+	window     = rate / 10 // 100 ms
+	steadyFor  = 3         // windows in a row before a change is told: a beep of 400 ms always has three, a vowel is rarely so pure for so long
+	pauseFor   = 8         // windows: a pause between words is no silence yet
+	quietBelow = -50.0     // dBFS
+	pure       = 0.8       // share of the power that a tone has
 )
 
-// Ear listens to a call. It is a [media.Tap]; what it makes out comes on C, at most one change every 200 ms, the oldest given up
+// Ear listens to a call. It is a [media.Tap]; what it makes out comes on C, at most one change every 300 ms, the oldest given up
 // when nobody takes it.
 type Ear struct {
 	C chan Heard
@@ -55,6 +57,7 @@ type Ear struct {
 	pending Heard
 	heard   map[Sound]bool
 	silent  int // windows in a row
+	steady  int // windows in a row that were like pending
 	loudest float64
 }
 
@@ -79,7 +82,7 @@ func (e *Ear) Frame(in, _ []int16) {
 	e.note(h)
 }
 
-// note tells of a change once it has held for two windows; a pause between words is no silence yet.
+// note tells of a change once it has held.
 func (e *Ear) note(h Heard) {
 	e.heard[h.Sound] = true
 	e.loudest = max(e.loudest, h.Level)
@@ -88,9 +91,13 @@ func (e *Ear) note(h Heard) {
 	} else {
 		e.silent = 0
 	}
-	steady := h.like(e.pending) && (h.Sound != Silence || e.silent >= 4)
+	if h.like(e.pending) {
+		e.steady++
+	} else {
+		e.steady = 1
+	}
 	e.pending = h
-	if !steady || h.like(e.last) {
+	if e.steady < steadyFor || (h.Sound == Silence && e.silent < pauseFor) || h.like(e.last) {
 		return
 	}
 	e.last = h
@@ -116,7 +123,7 @@ func (h Heard) like(o Heard) bool {
 func (e *Ear) Quiet() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.silent
+	return e.silent * 5 * window / rate
 }
 
 // Heard says whether a sound came at any time.
@@ -147,7 +154,7 @@ func (e *Ear) PCM() []int16 {
 	return append([]int16(nil), e.kept...)
 }
 
-// Judge says what 200 ms of audio are.
+// Judge says what a window of audio is.
 func Judge(pcm []int16) Heard {
 	level := media.Level(pcm)
 	if level < quietBelow {
