@@ -93,10 +93,10 @@ func leavesVoicemail(h *house) {
 	if out, err := exec.Command(sox, "-n", "-r", "8000", "-b", "16", "-c", "1", wav, "synth", "4", "sine", "900", "vol", "0.4").CombinedOutput(); err != nil {
 		h.t.Fatalf("sox: %v %s", err, out)
 	}
-	h.caller("--to", "sip:4001@"+h.sip, "--from", from, "--play", wav, "--send", "beep,say,w1,#,w4,1,w2", "--duration", "80s")
+	out := h.caller("--to", "sip:4001@"+h.sip, "--from", from, "--play", wav, "--send", "beep,say,w1,#,w4,1,w2", "--duration", "80s")
 	c := h.ended(from)
 	if c.Result != "voicemail" {
-		h.t.Fatalf("result %q; path %s", c.Result, c.path())
+		h.t.Fatalf("result %q; path %s\n%s", c.Result, c.path(), out)
 	}
 	var message recordingRow
 	for _, r := range h.call(c.ID).Recordings {
@@ -144,10 +144,10 @@ func (h *house) tryCaller(args ...string) (string, error) {
 // asksForCallback presses 1 in the queue and confirms the number that the call came from.
 func asksForCallback(h *house) {
 	const from = "+8613800000003"
-	h.caller("--to", "sip:4000@"+h.sip, "--from", from, "--send", "w1,2,w1,1,w3,1,w3,1,w9", "--once", "--duration", "60s")
+	out := h.caller("--to", "sip:4000@"+h.sip, "--from", from, "--send", "w1,2,w1,1,w3,1,w3,1,w9", "--once", "--duration", "60s")
 	c := h.ended(from)
 	if c.Result != "callback" {
-		h.t.Fatalf("result %q; path %s", c.Result, c.path())
+		h.t.Fatalf("result %q; path %s\n%s", c.Result, c.path(), out)
 	}
 	tasks := h.ticket(c.Ticket).Tasks
 	if len(tasks) != 1 || tasks[0].Kind != "callback" || tasks[0].Reason != "asked" || tasks[0].Phone != from {
