@@ -1,6 +1,7 @@
 package ivr
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -385,4 +386,61 @@ nodes:
 			t.Errorf("%q: want %v", number, want)
 		}
 	}
+}
+
+// exit is the way out of the house: a phone that answers what is dialled.
+type exit struct {
+	h      *house
+	dialed chan call.Dial
+	leg    chan *calltest.Leg
+}
+
+// Incoming gives the dialled leg's events to whoever has dialled.
+func (m mailbox) Incoming(context.Context, call.Leg) (*call.Mailbox, error) { return m.box, nil }
+
+type mailbox struct{ box *call.Mailbox }
+
+func (e *exit) Dial(ctx context.Context, d call.Dial) (call.Leg, error) {
+	l := calltest.NewLeg(e.h.t, e.h.engine, call.Info{CallID: d.CallID, LegID: d.LegID, Direction: call.Outbound})
+	if err := l.Ring(ctx, mailbox{d.Mailbox}); err != nil {
+		return nil, err
+	}
+	e.dialed <- d
+	e.leg <- l
+	return l, l.Answer(ctx)
+}
+
+// TestTransferThroughUs: the number is dialled by the edge, and the two hear each other.
+func TestTransferThroughUs(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, Rules{OutboundAllow: []string{"+8610*"}})
+	h.publish("out", `
+flow: out
+languages: [en]
+start: go
+fallback: last
+nodes:
+  go: {kind: transfer, to: "+861012345678", failed: last}
+  last: {kind: voicemail, queue: support}
+`)
+	out := &exit{h: h, dialed: make(chan call.Dial, 1), leg: make(chan *calltest.Leg, 1)}
+	h.exchange.cfg.Dialer, h.exchange.cfg.Engine = out, h.engine
+	l := h.ring("out", "4711")
+	h.hears(l, h.prompt("transferring", "en"), 10*time.Second)
+	if d := <-out.dialed; d.To != "+861012345678" || d.From.Number != "4000" {
+		t.Errorf("dialled %+v", d)
+	}
+	other := <-out.leg
+	l.Phone.Say(media.Tone(700, 4*time.Second, 0.3).PCM())
+	other.Phone.Say(media.Tone(500, 4*time.Second, 0.3).PCM())
+	for _, c := range []struct {
+		leg  *calltest.Leg
+		tone float64
+	}{{other, 700}, {l, 500}} {
+		if !hearsAfter(c.leg, media.Tone(c.tone, time.Second, 0.3).PCM(), 0, 10*time.Second) {
+			t.Errorf("%.0f Hz is not heard at the other end", c.tone)
+		}
+	}
+	other.HangUp()
+	h.expect(l, "go", call.ResultTransferred)
 }

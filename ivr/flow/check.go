@@ -40,11 +40,11 @@ func (n *Node) check(f *Flow, w World, p *problems) {
 		n.checkQueue(s.Queue, w, p)
 	case *Transfer:
 		if s.To.Value != "" && !w.MayDial(s.To.Value) {
-			p.add(s.To.Line, path+".to", "flow.not_allowed", "%q is not on the list of numbers that may be dialled (outbound_allow in the configuration of the process)", s.To.Value)
+			p.add(s.To.Line, path+".to", "flow.not_allowed", "%q is not on the list of numbers that may be dialled (dial_out in the configuration of the process)", s.To.Value)
 		}
 	case *Lookup:
 		if u, err := url.Parse(s.URL); err == nil && u.Host != "" && !w.MayAsk(u.Host) {
-			p.add(n.Line, path+".url", "flow.not_allowed", "%q is not on the list of hosts that may be asked (lookup_allow in the configuration of the process)", u.Host)
+			p.add(n.Line, path+".url", "flow.not_allowed", "%q is not on the list of hosts that may be asked (lookup_hosts in the configuration of the process)", u.Host)
 		}
 	case *Language:
 		if s.Set != "" && !f.speaks(s.Set) {
