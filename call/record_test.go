@@ -78,9 +78,9 @@ func (c message) test(t *testing.T) {
 		after = call.Play(ctx, prompt(time.Second))
 		return after
 	})
-	time.Sleep(100 * time.Millisecond)
-	st.press("#") // into the beep: no end
 	time.Sleep(300 * time.Millisecond)
+	st.press("#") // into the beep: no end
+	time.Sleep(400 * time.Millisecond)
 	for _, p := range c.speech {
 		amplitude := int16(20)
 		if p.loud {
