@@ -38,6 +38,9 @@ func processKilled(h *house) {
 	}
 	h.start()
 	h.wellAgain(30 * time.Second)
+	if n := h.metric("hotline_rtp_ports_in_use"); n != 0 {
+		h.t.Errorf("%v RTP ports are in use after the restart", n)
+	}
 	for _, c := range []struct {
 		from     string
 		answered time.Time
@@ -52,6 +55,7 @@ func processKilled(h *house) {
 	const again = "+8613811100025"
 	next := h.rings("4000", again, 500)
 	next.press("21")
+	next.hears(2 * time.Second)
 	h.reaches(again, "queued")
 	next.hangup()
 	h.wholly(again, "abandoned", "21")
@@ -216,7 +220,9 @@ func (h *house) stopsBy(limit time.Duration, after string) {
 	select {
 	case <-h.exited:
 	case <-time.After(limit):
-		h.t.Fatalf("the process still runs %s after %s", limit, after)
+		h.cmd.Process.Signal(syscall.SIGQUIT) // says what every goroutine waits for
+		<-h.exited
+		h.t.Fatalf("the process still runs %s after %s\n%s", limit, after, tail(h.log.String(), 30_000))
 	}
 	if code := h.cmd.ProcessState.ExitCode(); code != 0 {
 		h.t.Errorf("exit status %d after %s\n%s", code, after, tail(h.log.String(), 2000))
