@@ -173,12 +173,20 @@ func (d *Desk) listFound(ctx context.Context, f Filter, conditions string, limit
 	if err := d.pool.QueryRow(ctx, `select count(*) from (`+f.newest(conditions, listWindow)+`) w`, args).Scan(&seen); err != nil {
 		return nil, err
 	}
-	items, err := listNumbers(ctx, d.pool, fmt.Sprintf(`
-		select w.number, w.updated_at from (%s) w
-		where exists (select from search_doc s where s.ticket = w.number and s.tokens @@ @q::tsquery)
-		order by w.updated_at desc, w.number desc limit %d`, f.newest(conditions, listWindow), limit+1), args)
+	recent := func(window int) ([]Ticket, error) {
+		return listNumbers(ctx, d.pool, fmt.Sprintf(`
+			select w.number, w.updated_at from (%s) w
+			where exists (select from search_doc s where s.ticket = w.number and s.tokens @@ @q::tsquery)
+			order by w.updated_at desc, w.number desc limit %d`, f.newest(conditions, window), limit+1), args)
+	}
+	items, err := recent(listWindow)
 	if err != nil || len(items) > limit || seen < listWindow {
 		return items, err
+	}
+	if window := widened(listWindow, len(items), limit); window > 0 {
+		if items, err = recent(window); err != nil || len(items) > limit {
+			return items, err
+		}
 	}
 	states := f.States
 	if len(states) == 0 {

@@ -106,7 +106,7 @@ func lists(s stopwatch, desk *tickets.Desk, owner, party string) {
 		}
 		return len(p.Items), err
 	})
-	for name, q := range map[string]string{"list q common": "refund", "list q zh2": "退款"} {
+	for name, q := range map[string]string{"list q common": "refund", "list q zh2": "退款", "list q name and word": "欧阳 refund"} {
 		s.holds(name, 100*time.Millisecond, true, func(int) (int, error) {
 			p, err := desk.List(s.Context(), tickets.Filter{Query: q, States: open})
 			return len(p.Items), err
