@@ -19,7 +19,8 @@ import (
 	"hotline/postgres"
 )
 
-// finding is one line of the doctor's report. With a mend it is a warning; with fail the product cannot start.
+// finding is one line of the doctor's report. With a mend it is a warning; with fail the product cannot start, or not do what it
+// is configured to.
 type finding struct {
 	what string // what was looked at and what was seen
 	mend string // what to do; "" when all is well
@@ -133,7 +134,7 @@ func examineRTP(_ context.Context, c config) []finding {
 	if ports < 2*c.MaxCalls {
 		return []finding{{
 			what: fmt.Sprintf("rtp_ports %d-%d hold %d calls, max_calls is %d", c.RTPMin, c.RTPMax, ports/2, c.MaxCalls),
-			mend: fmt.Sprintf("widen rtp_ports to %d ports, or lower max_calls to %d", 2*c.MaxCalls, ports/2)}}
+			mend: fmt.Sprintf("widen rtp_ports to %d ports, or lower max_calls to %d", 2*c.MaxCalls, ports/2), fail: true}}
 	}
 	for _, port := range []int{c.RTPMin, (c.RTPMin + c.RTPMax) / 2 &^ 1, c.RTPMax &^ 1} {
 		u, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
