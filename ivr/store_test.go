@@ -94,6 +94,12 @@ func TestFlowLife(t *testing.T) {
 	if d, err = s.Flow(ctx, "tiny"); err != nil || d.HasDraft || d.Source != tiny {
 		t.Errorf("%+v, %v", d, err)
 	}
+}
+
+func TestFlowRefusals(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	ctx := t.Context()
 	for name, source := range map[string]string{"other": tiny, "Bad Name": tiny, "big": strings.Repeat("#", flow.MaxSource+1)} {
 		if _, err := s.SaveDraft(ctx, "Ann", name, source, nil); hotline.KindOf(err) != hotline.Invalid {
 			t.Errorf("%s: %v", name, err)
@@ -148,6 +154,40 @@ func TestPromptLife(t *testing.T) {
 	if _, err := s.PutPrompt(ctx, "Bob", PromptRow{Name: "hello", Language: "en", Text: "Hi."}); hotline.KindOf(err) != hotline.Conflict {
 		t.Errorf("made twice: %v", err)
 	}
+	p = uploads(t, s, p)
+	for _, wav := range [][]byte{nil, []byte("RIFF"), bytes.Repeat([]byte("x"), 100)} {
+		if _, err := s.PutPromptAudio(ctx, "Bob", p, wav); hotline.KindOf(err) != hotline.Invalid {
+			t.Errorf("no WAV: %v", err)
+		}
+	}
+	for _, wrong := range []PromptRow{{Name: "X", Language: "en", Text: "x"}, {Name: "x", Language: "fr", Text: "x"}, {Name: "x", Language: "en"}, {Name: "x", Language: "en", Text: strings.Repeat("x", 3000)}} {
+		if _, err := s.PutPrompt(ctx, "Bob", wrong); hotline.KindOf(err) != hotline.Invalid {
+			t.Errorf("%+v: %v", wrong, err)
+		}
+	}
+	if err := s.DeletePrompt(ctx, "hello", "en", 1); hotline.KindOf(err) != hotline.Conflict {
+		t.Errorf("an old version: %v", err)
+	}
+	if err := s.DeletePrompt(ctx, "hello", "en", p.Version); err != nil {
+		t.Error(err)
+	}
+	if err := s.DeletePrompt(ctx, "demo-menu", "en", 1); hotline.KindOf(err) != hotline.Conflict {
+		t.Errorf("a prompt that the demo needs: %v", err)
+	}
+	if err := s.DeletePrompt(ctx, "goodbye", "en", 0); hotline.KindOf(err) != hotline.NotFound {
+		t.Errorf("a built-in prompt: %v", err)
+	}
+	list, err := s.Prompts(ctx)
+	if err != nil || len(list) != 8+2*len(catalogue) {
+		t.Errorf("%d prompts, %v", len(list), err)
+	}
+}
+
+// uploads puts a tone as recorded audio of several rates and expects to hear it.
+func uploads(t *testing.T, s *Store, p PromptRow) PromptRow {
+	t.Helper()
+	ctx := t.Context()
+	var err error
 	for _, rate := range []int{8000, 16000, 44100, 48000} {
 		for channels := 1; channels <= 2; channels++ {
 			pcm := make([]int16, 0, rate*channels)
@@ -177,32 +217,7 @@ func TestPromptLife(t *testing.T) {
 			}
 		}
 	}
-	for _, wav := range [][]byte{nil, []byte("RIFF"), bytes.Repeat([]byte("x"), 100)} {
-		if _, err := s.PutPromptAudio(ctx, "Bob", p, wav); hotline.KindOf(err) != hotline.Invalid {
-			t.Errorf("no WAV: %v", err)
-		}
-	}
-	for _, wrong := range []PromptRow{{Name: "X", Language: "en", Text: "x"}, {Name: "x", Language: "fr", Text: "x"}, {Name: "x", Language: "en"}, {Name: "x", Language: "en", Text: strings.Repeat("x", 3000)}} {
-		if _, err := s.PutPrompt(ctx, "Bob", wrong); hotline.KindOf(err) != hotline.Invalid {
-			t.Errorf("%+v: %v", wrong, err)
-		}
-	}
-	if err := s.DeletePrompt(ctx, "hello", "en", 1); hotline.KindOf(err) != hotline.Conflict {
-		t.Errorf("an old version: %v", err)
-	}
-	if err := s.DeletePrompt(ctx, "hello", "en", p.Version); err != nil {
-		t.Error(err)
-	}
-	if err := s.DeletePrompt(ctx, "demo-menu", "en", 1); hotline.KindOf(err) != hotline.Conflict {
-		t.Errorf("a prompt that the demo needs: %v", err)
-	}
-	if err := s.DeletePrompt(ctx, "goodbye", "en", 0); hotline.KindOf(err) != hotline.NotFound {
-		t.Errorf("a built-in prompt: %v", err)
-	}
-	list, err := s.Prompts(ctx)
-	if err != nil || len(list) != 8+2*len(catalogue) {
-		t.Errorf("%d prompts, %v", len(list), err)
-	}
+	return p
 }
 
 func TestHoursLife(t *testing.T) {

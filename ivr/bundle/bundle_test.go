@@ -74,19 +74,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		raw, err := os.ReadFile(file)
-		if strings.Contains(string(raw), "hunter2secret") || strings.Contains(string(raw), "password") {
-			t.Errorf("%s holds a password", file)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noPasswords(t, dir)
 	if left, err := Plan(t.Context(), h, os.DirFS(dir), Options{Prune: true}); err != nil || len(left) > 0 {
 		t.Errorf("what was exported differs: %v\n%s", err, names(left))
 	}
@@ -107,6 +95,23 @@ func TestRoundTrip(t *testing.T) {
 		if len(a) == 0 || string(a) != string(b) {
 			t.Errorf("%s differs:\n%s", file, diff(string(a), string(b)))
 		}
+	}
+}
+
+func noPasswords(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		raw, err := os.ReadFile(file)
+		if strings.Contains(string(raw), "hunter2secret") || strings.Contains(string(raw), "password") {
+			t.Errorf("%s holds a password", file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
