@@ -119,7 +119,7 @@ func leavesVoicemail(h *house) {
 	for _, e := range timeline.Items {
 		kinds += e.Kind + " "
 	}
-	if !strings.Contains(kinds, "voicemail") || !strings.Contains(kinds, "created") {
+	if !strings.Contains(kinds, "call ") || !strings.Contains(kinds, "voicemail ") {
 		h.t.Errorf("timeline of ticket %d: %s", c.Ticket, kinds)
 	}
 }
@@ -172,9 +172,9 @@ func callsWithBaresip(h *house) {
 	if out, err := exec.Command(sox, "-n", "-r", "8000", "-b", "16", "-c", "1", filepath.Join(dir, "tone.wav"), "synth", "60", "sine", "700", "vol", "0.4").CombinedOutput(); err != nil {
 		h.t.Fatalf("sox: %v %s", err, out)
 	}
-	config := fmt.Sprintf("module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp account.so\nmodule_app menu.so\n"+
-		"sip_listen 127.0.0.1:%d\naudio_source aufile,%s/tone.wav\naudio_player aufile,%s/out.wav\nausrc_srate 8000\nauplay_srate 8000\n"+
-		"audio_channels 1\nsnd_path %s\n", freePort(h.t, "udp"), dir, dir, dir)
+	config := fmt.Sprintf("module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule_tmp account.so\nmodule_app menu.so\n"+
+		"sip_listen 127.0.0.1:%d\naudio_source aufile,%s/tone.wav\naudio_player aufile,%s/heard.wav\naudio_alert aufile,%s/alert.wav\n"+
+		"rtp_ports 41000-41999\nnet_interface 127.0.0.1\n", freePort(h.t, "udp"), dir, dir, dir)
 	os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600)
 	os.WriteFile(filepath.Join(dir, "accounts"), []byte("<sip:"+user+"@127.0.0.1>;regint=0;audio_codecs=pcma\n"), 0o600)
 	os.WriteFile(filepath.Join(dir, "contacts"), nil, 0o600)
