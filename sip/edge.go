@@ -101,6 +101,7 @@ func New(cfg Config) (*Edge, error) {
 	e.keeper = newKeeper(e, cfg.Directory, cfg.Log)
 	e.judge = &wire.Judge{
 		Allow: methods, Supported: extensions, Accept: bodies, Hook: e.hook, Gate: e.gate, Stranger: e.stranger, Seen: e.seen, Connect: e.connect,
+		Malformed: e.guard.Malformed,
 	}
 	if err := e.listen(); err != nil {
 		e.close()

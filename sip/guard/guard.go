@@ -261,6 +261,9 @@ func (g *Guard) Refused(r Reason) {
 	}
 }
 
+// Malformed counts a message of somebody who may speak to us that is no proper SIP.
+func (g *Guard) Malformed() { g.Refused(ReasonMalformed) }
+
 // Stats are counts since the start, and what is held now.
 type Stats struct {
 	Passed      uint64            `json:"passed"`

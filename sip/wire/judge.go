@@ -48,6 +48,8 @@ type Judge struct {
 	Seen func(src Source, sent bool, data []byte)
 	// Connect admits a stream connection; idle is how long it may say nothing. release is called when it is closed.
 	Connect func(peer netip.Addr) (release func(), idle time.Duration, ok bool)
+	// Malformed is told of each message that is no proper SIP, answered or not; nil if nobody counts them.
+	Malformed func()
 	// Hook is asked last, for each request that is well-formed, in the order of arrival on its socket. It must not block.
 	Hook func(src Source, r *Raw) *Refusal
 }
@@ -62,7 +64,7 @@ func (j *Judge) Message(data []byte, src Source) (pass, answer []byte, to netip.
 	}
 	r, err := scan(data)
 	if err != nil {
-		return nil, nil, to
+		return nil, nil, j.broken(to)
 	}
 	if verdict == Turn {
 		if r.Status != 0 || r.Method == "ACK" || j.Stranger == nil {
@@ -76,11 +78,11 @@ func (j *Judge) Message(data []byte, src Source) (pass, answer []byte, to netip.
 	}
 	if r.Status != 0 {
 		if r.fault != nil || checkCommon(r) != nil {
-			return nil, nil, to
+			return nil, nil, j.broken(to)
 		}
 		pass = r.canonical()
 		if _, err := sipmsg.ParseMessage(pass); err != nil {
-			return nil, nil, to
+			return nil, nil, j.broken(to)
 		}
 		return pass, nil, to
 	}
@@ -90,6 +92,9 @@ func (j *Judge) Message(data []byte, src Source) (pass, answer []byte, to netip.
 		if msg, err := sipmsg.ParseMessage(pass); err != nil || msg == nil {
 			refusal = bad("cannot be parsed")
 		}
+	}
+	if refusal != nil && refusal.Code == 400 {
+		j.broken(to)
 	}
 	if refusal == nil && j.Hook != nil {
 		refusal = j.Hook(src, r)
@@ -101,6 +106,14 @@ func (j *Judge) Message(data []byte, src Source) (pass, answer []byte, to netip.
 		return nil, nil, to
 	}
 	return nil, r.Reply(refusal, src), r.replyTo(src)
+}
+
+// broken counts a message that is no proper SIP.
+func (j *Judge) broken(to netip.AddrPort) netip.AddrPort {
+	if j.Malformed != nil {
+		j.Malformed()
+	}
+	return to
 }
 
 // request returns what is wrong with a request, nil if nothing is. The order is that of RFC 3261, section 8.2.
