@@ -39,7 +39,9 @@ func (r *run) script(ctx context.Context) error {
 	}
 	defer r.stopTape()
 	r.call.Noted(call.CallNoted{Flow: r.flow.Name, FlowVersion: r.flow.version})
-	r.call.SetLanguage(r.firstLanguage())
+	if l := r.firstLanguage(); l != r.call.Language() { // what nobody has chosen is not noted on the ticket
+		r.call.SetLanguage(l)
+	}
 	if r.flow.Record == flow.RecordAlways {
 		r.startTape(ctx)
 	}

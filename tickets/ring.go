@@ -259,7 +259,7 @@ func ticketOf(ctx context.Context, tx pgx.Tx, callID string) (h held, ring ringD
 	return h, ring, ok, nil
 }
 
-// noted keeps the language that a caller chose.
+// noted keeps the language that a caller chose. A subject that nobody has written follows it.
 func (d *Desk) noted(ctx context.Context, tx pgx.Tx, f call.Fact) error {
 	var p call.CallNoted
 	if err := f.Decode(&p); err != nil || p.Language == "" {
@@ -269,8 +269,16 @@ func (d *Desk) noted(ctx context.Context, tx pgx.Tx, f call.Fact) error {
 	if err != nil || !ok {
 		return err
 	}
+	phone, other := NormalisePhone(h.Phone, d.cfg.Country), "en"
+	if p.Language == "en" {
+		other = "zh-CN"
+	}
+	if h.Phone == "" {
+		phone = Phone{Kind: Withheld}
+	}
 	b := &pgx.Batch{}
-	b.Queue(`update ticket set language = $2 where number = $1 and language <> $2`, h.Number, p.Language)
+	b.Queue(`update ticket set language = $2, subject = case when subject = $3 then $4 else subject end where number = $1 and language <> $2`,
+		h.Number, p.Language, subjectOf(phone, other), subjectOf(phone, p.Language))
 	if h.Party != "" {
 		b.Queue(`update party set language = $2 where id = $1 and language = ''`, h.Party, p.Language)
 	}

@@ -40,6 +40,24 @@ func TestACallIsATicketWhenItRings(t *testing.T) {
 	}
 }
 
+func TestTheSubjectSpeaksTheCallersLanguage(t *testing.T) {
+	o := open(t, Config{})
+	id := o.rings(call.Party{Number: "+8613812345678"}, "support")
+	o.file(id, call.FactCallNoted, call.CallNoted{Language: "en"})
+	d := o.ticket(id)
+	equal(t, "language", d.Language, "en")
+	equal(t, "subject", d.Subject, "Call from +86 138 1234 5678")
+	hidden := o.rings(call.Party{Withheld: true}, "support")
+	o.file(hidden, call.FactCallNoted, call.CallNoted{Language: "en"})
+	equal(t, "subject of nobody", o.ticket(hidden).Subject, "Call from a withheld number")
+	written := "Router is broken"
+	if _, err := o.Update(t.Context(), o.account("anna", "Anna"), d.Number, Change{Version: d.Version, Subject: &written}); err != nil {
+		t.Fatal(err)
+	}
+	o.file(id, call.FactCallNoted, call.CallNoted{Language: "zh-CN"})
+	equal(t, "subject that a person wrote", o.ticket(id).Subject, written)
+}
+
 func TestAnUnverifiedNumberIsOnlyMaybe(t *testing.T) { // abuse 6
 	o := open(t, Config{})
 	first := o.ticket(o.rings(call.Party{Number: "+8613812345678", Display: "the boss"}, "support"))
