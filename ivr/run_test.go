@@ -41,9 +41,6 @@ func (h *house) expect(l *calltest.Leg, wantPath string, want call.Result) call.
 	return d
 }
 
-// speech is a second of voice, as a phone would send it.
-func speechPCM() []int16 { return media.Tone(700, 2500*time.Millisecond, 0.3).PCM() }
-
 // TestDemoMenu walks through the demonstration: greeting in two languages, language, menu, queue, voicemail by the queue's way out.
 func TestDemoMenu(t *testing.T) {
 	t.Parallel()

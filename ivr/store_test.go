@@ -298,8 +298,11 @@ func TestAttempts(t *testing.T) {
 		t.Errorf("%d are kept", len(a.kept))
 	}
 	c := newDayCap(2, func() time.Time { return now })
-	if !c.allow("x") || !c.allow("x") || c.allow("x") || !c.allow("y") {
-		t.Error("the cap of a day")
+	if first, second, third := c.allow("x"), c.allow("x"), c.allow("x"); !first || !second || third {
+		t.Errorf("a cap of two a day allows %v, %v, %v", first, second, third)
+	}
+	if !c.allow("y") {
+		t.Error("the cap of one number stops another")
 	}
 	now = now.Add(24 * time.Hour)
 	if !c.allow("x") {

@@ -104,7 +104,6 @@ type press struct {
 	digit     byte
 	tone, gap int // ticks
 	elapsed   int // ticks since the key went down
-	ends      int // end packets sent
 	ts        uint32
 	done      chan struct{} // closed after the gap of the last digit; nil for the others
 }

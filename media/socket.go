@@ -29,7 +29,6 @@ type batch struct {
 	n    int // packets to be sent
 	read int // packets that were received last: their headers are to be reset
 	bufs [batchSize][maxPacket]byte
-	lens [batchSize]int
 	msgs [batchSize]mmsghdr
 	iovs [batchSize]syscall.Iovec
 	adrs [batchSize]syscall.RawSockaddrInet6 // large enough for both families

@@ -143,11 +143,3 @@ func isID(s string) bool {
 	}
 	return true
 }
-
-// nullID is an id for a column that may be null.
-func nullID(id string) *string {
-	if id == "" {
-		return nil
-	}
-	return &id
-}

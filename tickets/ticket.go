@@ -146,18 +146,6 @@ func getDetail(ctx context.Context, db postgres.DB, number int64) (Detail, error
 	return det, err
 }
 
-// getTicket is the item of one ticket, inside a transaction that has changed it.
-func getTicket(ctx context.Context, db postgres.DB, number int64) (Ticket, error) {
-	t, err := scanTicket(db.QueryRow(ctx, `select `+ticketColumns+` from ticket t `+ticketJoins+` where t.number = $1`, number))
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Ticket{}, notFound("ticket", number)
-	}
-	if err != nil {
-		return Ticket{}, fmt.Errorf("get ticket %d: %w", number, err)
-	}
-	return t, nil
-}
-
 // callsOf returns the newest calls of a ticket.
 func callsOf(ctx context.Context, db postgres.DB, number int64) ([]CallRef, error) {
 	rows, err := db.Query(ctx, `

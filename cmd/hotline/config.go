@@ -27,8 +27,7 @@ type config struct {
 	SIPTLSCert   string
 	SIPTLSKey    string
 	ExternalAddr netip.Addr
-	RTPMin       int
-	RTPMax       int
+	RTP          portRange
 	DataDir      string
 	DatabaseURL  string
 	LogLevel     slog.Level
@@ -41,6 +40,9 @@ type config struct {
 	Country      string
 	Node         string
 }
+
+// portRange is first and last port, both included.
+type portRange struct{ First, Last int }
 
 // setting is one key: its default, what it is for, and how a value is taken. The error of set says how to mend the value.
 type setting struct {
@@ -273,7 +275,7 @@ func setRTPPorts(c *config, v string) error {
 	case high-low < 3:
 		return errors.New("the range must hold at least four ports; a call takes two")
 	}
-	c.RTPMin, c.RTPMax = low, high
+	c.RTP = portRange{low, high}
 	return nil
 }
 

@@ -130,20 +130,20 @@ func examineSIP(ctx context.Context, c config) []finding {
 }
 
 func examineRTP(_ context.Context, c config) []finding {
-	ports := c.RTPMax - c.RTPMin + 1
+	ports := c.RTP.Last - c.RTP.First + 1
 	if ports < 2*c.MaxCalls {
 		return []finding{{
-			what: fmt.Sprintf("rtp_ports %d-%d hold %d calls, max_calls is %d", c.RTPMin, c.RTPMax, ports/2, c.MaxCalls),
+			what: fmt.Sprintf("rtp_ports %d-%d hold %d calls, max_calls is %d", c.RTP.First, c.RTP.Last, ports/2, c.MaxCalls),
 			mend: fmt.Sprintf("widen rtp_ports to %d ports, or lower max_calls to %d", 2*c.MaxCalls, ports/2), fail: true}}
 	}
-	for _, port := range []int{c.RTPMin, (c.RTPMin + c.RTPMax) / 2 &^ 1, c.RTPMax &^ 1} {
+	for _, port := range []int{c.RTP.First, (c.RTP.First + c.RTP.Last) / 2 &^ 1, c.RTP.Last &^ 1} {
 		u, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
 		if err != nil {
 			return []finding{{what: fmt.Sprintf("RTP port %d is taken: %v", port, err), mend: "choose rtp_ports that nothing else uses"}}
 		}
 		u.Close()
 	}
-	return []finding{fine("rtp_ports %d-%d hold %d calls", c.RTPMin, c.RTPMax, ports/2)}
+	return []finding{fine("rtp_ports %d-%d hold %d calls", c.RTP.First, c.RTP.Last, ports/2)}
 }
 
 func examineCertificates(_ context.Context, c config) []finding {

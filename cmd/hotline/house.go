@@ -105,7 +105,7 @@ func (h *house) openEdge(ctx context.Context, c config, _ bool) (err error) {
 	if host, _, err := net.SplitHostPort(c.SIPAddr); err == nil {
 		bind, _ = netip.ParseAddr(host)
 	}
-	h.engine, err = media.NewEngine(media.Config{PortMin: c.RTPMin, PortMax: c.RTPMax, BindIP: bind, ExternalIP: c.ExternalAddr, Log: h.log})
+	h.engine, err = media.NewEngine(media.Config{PortMin: c.RTP.First, PortMax: c.RTP.Last, BindIP: bind, ExternalIP: c.ExternalAddr, Log: h.log})
 	if err != nil {
 		return err
 	}
