@@ -71,16 +71,19 @@ func TestDiskFills(t *testing.T) {
 	}
 
 	disk.leave(0)
-	up.press("2") // to the voicemail
-	up.hears(2 * time.Second)
 	third := h.rings("4000", unwritten, 700)
-	third.press("21")
-	third.hears(4 * time.Second)
+	third.press("212") // to the voicemail, for which there is no room
+	third.hears(3 * time.Second)
+	up.hears(time.Second)
 	second.hears(time.Second)
 	if err := os.WriteFile(disk.dir+"/probe", make([]byte, 1<<16), 0o600); err == nil {
 		t.Error("the disk is not full: this test proves nothing")
 	}
-	third.hangup()
+	select {
+	case <-third.call.Ended:
+	case <-time.After(60 * time.Second):
+		t.Error("who cannot leave a message is not told so, and sent off")
+	}
 
 	disk.leave(600 << 20)
 	os.Remove(disk.dir + "/probe")
@@ -88,12 +91,15 @@ func TestDiskFills(t *testing.T) {
 	up.hears(2 * time.Second)
 	up.hangup()
 	second.hangup()
-	for from, digits := range map[string]string{talking: "212", unrecorded: "22", unwritten: "21"} {
+	for from, digits := range map[string]string{talking: "21", unrecorded: "22", unwritten: "212"} {
 		id, c := h.filed(from)
 		h.timesFit(from, c)
 		if got := h.call(id).digits(); got != digits || c.Ticket == 0 {
 			t.Errorf("%s: digits %q, ticket %d, result %q", from, got, c.Ticket, c.Result)
 		}
+	}
+	if tasks := h.ticket(h.ended(unwritten).Ticket).Tasks; len(tasks) != 1 || tasks[0].Kind != "callback" || tasks[0].Phone != unwritten {
+		t.Errorf("who could not leave a message is not called back: %+v", tasks)
 	}
 	h.partialAfterGap(talking)
 	last := h.rings("4000", after, 500)
