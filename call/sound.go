@@ -38,14 +38,15 @@ func (s streamSound) quality() (string, json.RawMessage) {
 }
 
 const (
-	// Silence is at most quietAfter + the filler's period: 1.8 s.
+	// Silence is at most quietAfter + the filler's period: 1.7 s.
 	quietAfter = 700 * time.Millisecond
-	tickPeriod = 1100 * time.Millisecond
+	tickPeriod = time.Second
 )
 
-// softTick is the default filler: 40 ms at -36 dBFS, once a period.
+// softTick is the default filler: 200 ms at -34 dBFS, once a period. It is loud enough to be noticed on any phone, and soft enough to
+// be no tone that asks for something.
 func softTick() *media.Music {
-	tick := media.Tone(425, 40*time.Millisecond, 0.016)
+	tick := media.Tone(425, 200*time.Millisecond, 0.028)
 	pcm := append([]int16(nil), tick.PCM()...)
 	pcm = append(pcm, media.Silence(tickPeriod-tick.Duration()).PCM()...)
 	return media.NewMusic(media.NewPrompt(pcm))

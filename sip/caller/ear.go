@@ -14,8 +14,9 @@ type Sound string
 // The sounds.
 const (
 	Silence Sound = "silence"
+	Faint   Sound = "faint" // something, but nothing that is said: the line lives
 	Tone    Sound = "tone"
-	Speech  Sound = "speech" // speech or music: anything that is neither silence nor one tone
+	Speech  Sound = "speech" // speech or music: anything loud enough that is not one tone
 )
 
 // Heard is what the ear made out.
@@ -31,6 +32,8 @@ func (h Heard) String() string {
 		return fmt.Sprintf("tone %.0f Hz, %.0f dBFS", h.Freq, h.Level)
 	case Speech:
 		return fmt.Sprintf("speech, %.0f dBFS", h.Level)
+	case Faint:
+		return fmt.Sprintf("a faint sign of life, %.0f dBFS", h.Level)
 	}
 	return "silence"
 }
@@ -39,8 +42,9 @@ const (
 	rate       = 8000
 	window     = rate / 10 // 100 ms
 	steadyFor  = 3         // windows in a row before a change is told: a beep of 400 ms always has three, a vowel is rarely so pure for so long
-	pauseFor   = 8         // windows: a pause between words is no silence yet
+	pauseFor   = 12        // windows: a pause between words is no silence yet
 	quietBelow = -50.0     // dBFS
+	faintBelow = -31.0     // dBFS: a sign that the line lives, nothing that is said
 	pure       = 0.8       // share of the power that a tone has
 )
 
@@ -56,7 +60,8 @@ type Ear struct {
 	last    Heard
 	pending Heard
 	heard   map[Sound]bool
-	silent  int // windows in a row
+	silent  int // windows in a row in which nothing was said
+	still   int // windows in a row in which nothing was heard at all
 	steady  int // windows in a row that were like pending
 	loudest float64
 }
@@ -86,10 +91,12 @@ func (e *Ear) Frame(in, _ []int16) {
 func (e *Ear) note(h Heard) {
 	e.heard[h.Sound] = true
 	e.loudest = max(e.loudest, h.Level)
-	if h.Sound == Silence {
-		e.silent++
-	} else {
+	e.silent, e.still = e.silent+1, e.still+1
+	if h.Sound == Speech || h.Sound == Tone {
 		e.silent = 0
+	}
+	if h.Sound != Silence {
+		e.still = 0
 	}
 	if h.like(e.pending) {
 		e.steady++
@@ -97,7 +104,13 @@ func (e *Ear) note(h Heard) {
 		e.steady = 1
 	}
 	e.pending = h
-	if e.steady < steadyFor || (h.Sound == Silence && e.silent < pauseFor) || h.like(e.last) {
+	switch {
+	case e.still >= pauseFor: // h is silence
+	case e.silent >= pauseFor && h.Sound == Faint: // between the ticks of a filler it is still
+	case e.silent > 0 || e.steady < steadyFor:
+		return
+	}
+	if h.like(e.last) {
 		return
 	}
 	e.last = h
@@ -159,6 +172,9 @@ func Judge(pcm []int16) Heard {
 	level := media.Level(pcm)
 	if level < quietBelow {
 		return Heard{Sound: Silence, Level: level}
+	}
+	if level < faintBelow {
+		return Heard{Sound: Faint, Level: level}
 	}
 	// The power of a sine of a frequency, as part of the whole. Level is relative to a full square wave, a full sine has -3.
 	total := math.Pow(10, level/10) * 2
