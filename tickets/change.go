@@ -217,6 +217,11 @@ func (d *Desk) SetState(ctx context.Context, by Actor, number int64, c StateChan
 		if _, err := appendEvent(ctx, tx, stateEvent(by, number, h.State, c.State, "", now)); err != nil {
 			return err
 		}
+		if c.State == StateClosed {
+			if err := cancelTasks(ctx, tx, by, number, "", now); err != nil {
+				return err
+			}
+		}
 		det, err = getDetail(ctx, tx, number)
 		return err
 	})

@@ -63,6 +63,23 @@ func TestStates(t *testing.T) {
 	}
 }
 
+func TestClosingATicketEndsItsTasks(t *testing.T) {
+	o := open(t, Config{})
+	id := o.rings(phone(1), "support")
+	o.ends(id, call.ResultAbandoned)
+	d := o.ticket(id)
+	equal(t, "task", d.Tasks[0].State, "open")
+	d, err := o.SetState(t.Context(), o.agent, d.Number, StateChange{State: StateClosed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "task of the closed ticket", d.Tasks[0].State, "cancelled")
+	if d.NextDueAt != nil {
+		t.Errorf("still due at %v", d.NextDueAt)
+	}
+	equal(t, "history", o.kinds(d.Number), "call call_ended task state task")
+}
+
 func TestUpdate(t *testing.T) {
 	o := open(t, Config{})
 	d := o.create(NewTicket{Subject: "Printer", Queue: "support", Phone: "13812345678", Body: "hello"})

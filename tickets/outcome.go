@@ -334,29 +334,7 @@ func (d *Desk) ended(ctx context.Context, tx pgx.Tx, f call.Fact) error {
 		return fmt.Errorf("end of call on ticket %d: %w", h.Number, err)
 	}
 	if p.Result == call.ResultAnswered {
-		return d.settle(ctx, tx, h, at)
+		return cancelTasks(ctx, tx, System, h.Number, h.Phone, at) // who got through need not be called back
 	}
 	return o.settle(ctx, tx)
-}
-
-// settle cancels the call-backs to a number whose owner got through meanwhile.
-func (d *Desk) settle(ctx context.Context, tx pgx.Tx, h held, at time.Time) error {
-	rows, err := tx.Query(ctx, `
-		update task set state = 'cancelled', done_by = 'system', done_at = $3
-		where ticket = $1 and phone = $2 and kind = 'callback' and state = 'open' returning `+taskColumns, h.Number, h.Phone, at)
-	if err != nil {
-		return fmt.Errorf("call-backs of ticket %d: %w", h.Number, err)
-	}
-	list, err := pgx.CollectRows(rows, scanTask)
-	if err != nil {
-		return fmt.Errorf("call-backs of ticket %d: %w", h.Number, err)
-	}
-	for _, t := range list {
-		_, err := appendEvent(ctx, tx, event{ticket: h.Number, kind: "task", actor: System, at: at, set: nextDue,
-			data: taskData{Task: t.ID, Kind: t.Kind, Reason: t.Reason, Change: "cancelled"}})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -126,6 +126,27 @@ func (d *Desk) CompleteTask(ctx context.Context, by Actor, id string) (Task, err
 	return t, err
 }
 
+// cancelTasks ends what is open on a ticket: the call-backs to one number, or with phone "" every task.
+func cancelTasks(ctx context.Context, tx pgx.Tx, by Actor, number int64, phone string, now time.Time) error {
+	rows, err := tx.Query(ctx, `
+		update task set state = 'cancelled', done_by = $3, done_at = $4
+		where ticket = $1 and state = 'open' and ($2 = '' or (phone = $2 and kind = 'callback')) returning `+taskColumns, number, phone, by.ID, now)
+	if err != nil {
+		return fmt.Errorf("cancel tasks of ticket %d: %w", number, err)
+	}
+	cancelled, err := pgx.CollectRows(rows, scanTask)
+	if err != nil {
+		return fmt.Errorf("cancel tasks of ticket %d: %w", number, err)
+	}
+	for _, t := range cancelled {
+		e := event{ticket: number, kind: "task", actor: by, at: now, set: nextDue, data: taskData{Task: t.ID, Kind: t.Kind, Reason: t.Reason, Change: "cancelled"}}
+		if _, err := appendEvent(ctx, tx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // taskData is what the timeline says of a task.
 type taskData struct {
 	Task   string     `json:"task"`
