@@ -20,6 +20,7 @@ import (
 
 // TestCommands runs the other commands of the binary beside a running product.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	for name, try := range map[string]func(*house){
 		"accounts and logins":     accounts,
@@ -251,6 +252,7 @@ func doctorBeside(h *house) {
 
 // TestWrongConfiguration needs no running product.
 func TestWrongConfiguration(t *testing.T) {
+	t.Parallel()
 	h := &house{t: t, dir: t.TempDir()}
 	h.env = append(os.Environ(), "HOTLINE_DATA_DIR="+h.dir, fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", freePort(t, "tcp")),
 		fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", freePort(t, "udp")), "HOTLINE_RTP_PORTS=12000-15999")
@@ -277,6 +279,7 @@ func TestWrongConfiguration(t *testing.T) {
 
 // TestDoctor looks for what it must find before the product starts.
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	h := &house{t: t, dir: t.TempDir()}
 	web, sip := freePort(t, "tcp"), freePort(t, "udp")
 	h.env = append(os.Environ(), "HOTLINE_DATA_DIR="+h.dir, fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", web),

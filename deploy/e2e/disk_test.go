@@ -51,6 +51,7 @@ func (d *smallDisk) leave(free int64) {
 // TestDiskFills: first there is no room for recordings any more, then none for anything. Calls go on, new ones are answered, and
 // all of them are filed when there is room again.
 func TestDiskFills(t *testing.T) {
+	t.Parallel()
 	disk := newSmallDisk(t)
 	h := newHouse(t, "HOTLINE_DATA_DIR="+disk.dir)
 	h.dir = disk.dir
@@ -91,13 +92,7 @@ func TestDiskFills(t *testing.T) {
 	up.hears(2 * time.Second)
 	up.hangup()
 	second.hangup()
-	for from, digits := range map[string]string{talking: "21", unrecorded: "22", unwritten: "212"} {
-		id, c := h.filed(from)
-		h.timesFit(from, c)
-		if got := h.call(id).digits(); got != digits || c.Ticket == 0 {
-			t.Errorf("%s: digits %q, ticket %d, result %q", from, got, c.Ticket, c.Result)
-		}
-	}
+	h.digitsFiled(map[string]string{talking: "21", unrecorded: "22", unwritten: "212"})
 	if tasks := h.ticket(h.ended(unwritten).Ticket).Tasks; len(tasks) != 1 || tasks[0].Kind != "callback" || tasks[0].Phone != unwritten {
 		t.Errorf("who could not leave a message is not called back: %+v", tasks)
 	}
@@ -110,6 +105,18 @@ func TestDiskFills(t *testing.T) {
 	h.settled()
 	if h.cmd.Process.Pid != pid || h.cmd.ProcessState != nil {
 		t.Error("the process did not live through it")
+	}
+}
+
+// digitsFiled: the calls of the full disk are filed like any other, whatever the disk took at the time.
+func (h *house) digitsFiled(pressed map[string]string) {
+	h.t.Helper()
+	for from, digits := range pressed {
+		id, c := h.filed(from)
+		h.timesFit(from, c)
+		if got := h.call(id).digits(); got != digits || c.Ticket == 0 {
+			h.t.Errorf("%s: digits %q, ticket %d, result %q", from, got, c.Ticket, c.Result)
+		}
 	}
 }
 

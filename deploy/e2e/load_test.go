@@ -62,7 +62,8 @@ func (h *house) place(t *testing.T, calls, rate int) (answered, bad int) {
 				return
 			}
 			ok.Add(1)
-			_, err = c.FirstPacket(time.Now().Add(5 * time.Second))
+			c.RTP.SetReadDeadline(time.Now().Add(5 * time.Second))
+			_, err = c.RTP.Read(make([]byte, 1500))
 			if errors.Join(err, c.Hangup(one)) != nil {
 				failed.Add(1)
 			}

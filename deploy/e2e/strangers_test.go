@@ -91,6 +91,7 @@ func (s *street) listen() (*net.UDPConn, error) {
 
 // TestStrangers: who is no trunk gets nothing but a refusal, and who floods keeps nobody else from being answered.
 func TestStrangers(t *testing.T) {
+	t.Parallel()
 	s := newStreet(t)
 	port := freePort(t, "udp")
 	target := netip.AddrPortFrom(s.house, uint16(port)).String()
