@@ -169,7 +169,7 @@ func (e *Edge) requestAt(d *dialog, method sipmsg.RequestMethod, seq uint32) *si
 	req.AppendHeader(&sipmsg.CSeqHeader{SeqNo: seq, MethodName: method})
 	e.address(req, d.transport, d.hop())
 	if method != sipmsg.BYE {
-		req.AppendHeader(e.contact(d.transport, d.peer.Addr()))
+		req.AppendHeader(e.Contact(d.transport, d.peer.Addr()))
 	}
 	return req
 }
@@ -201,8 +201,8 @@ func (e *Edge) address(req *sipmsg.Request, transport string, to netip.AddrPort)
 	}
 }
 
-// contact is where the peer reaches us.
-func (e *Edge) contact(transport string, peer netip.Addr) *sipmsg.ContactHeader {
+// Contact is where the peer reaches us.
+func (e *Edge) Contact(transport string, peer netip.Addr) *sipmsg.ContactHeader {
 	at := e.localAddr(transport, peer)
 	uri := sipmsg.Uri{Scheme: "sip", User: "hotline", Host: hostOf(at.Addr()), Port: int(at.Port())}
 	if !strings.EqualFold(transport, "UDP") {

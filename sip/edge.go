@@ -19,6 +19,7 @@ import (
 
 	"hotline/call"
 	"hotline/media"
+	"hotline/sip/keeper"
 	"hotline/sip/wire"
 )
 
@@ -63,7 +64,7 @@ type Edge struct {
 	cfg      Config
 	log      *slog.Logger
 	guard    *Guard
-	keeper   *keeper
+	keeper   *keeper.Keeper
 	tpl      *sipmsg.TransportLayer
 	txl      *sipmsg.TransactionLayer
 	judge    *wire.Judge
@@ -98,7 +99,7 @@ func New(cfg Config) (*Edge, error) {
 	if e.guard == nil {
 		e.guard = NewGuard(GuardConfig{Directory: cfg.Directory, Log: cfg.Log})
 	}
-	e.keeper = newKeeper(e, cfg.Directory, cfg.Log)
+	e.keeper = keeper.New(e, cfg.Directory, cfg.Log)
 	e.judge = &wire.Judge{
 		Allow: methods, Supported: extensions, Accept: bodies, Hook: e.hook, Gate: e.gate, Stranger: e.stranger, Seen: e.seen, Connect: e.connect,
 		Malformed: e.guard.Malformed,

@@ -168,7 +168,7 @@ func (l *Leg) reinvited(q *request) {
 		body = l.offer()
 	}
 	res := l.e.reply(q.req, 200, "OK", l.dlg.localTag, body)
-	res.AppendHeader(l.e.contact(l.dlg.transport, l.dlg.peer.Addr()))
+	res.AppendHeader(l.e.Contact(l.dlg.transport, l.dlg.peer.Addr()))
 	l.e.capabilities(res)
 	l.agreeTimer(q.req, res)
 	l.accept(&accepted{l: l, req: q.req, tx: q.tx, res: res, offered: !offered})
@@ -198,7 +198,7 @@ func (l *Leg) updated(q *request) {
 	}
 	l.dlg.learn(q.req)
 	res := l.e.reply(q.req, 200, "OK", l.dlg.localTag, body)
-	res.AppendHeader(l.e.contact(l.dlg.transport, l.dlg.peer.Addr()))
+	res.AppendHeader(l.e.Contact(l.dlg.transport, l.dlg.peer.Addr()))
 	if l.in == nil || l.in.answered {
 		l.agreeTimer(q.req, res)
 	}

@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -167,7 +166,7 @@ func TestRegistration(t *testing.T) {
 	})
 	tr := r.trunk(TrunkSettings{Register: &Register{Registrar: p.addr().String(), Username: "acct", Password: "secret", ExpiresS: 60}})
 	r.becomes(tr.ID, "registered", func(s TrunkState) bool { return s.Registered && s.Status == directory.StatusUp && s.LastError == "" })
-	if got := r.edge.keeper.routes(tr.ID); len(got) != 2 || got[0] != "<sip:edge.provider;lr>" {
+	if got := r.edge.keeper.Routes(tr.ID); len(got) != 2 || got[0] != "<sip:edge.provider;lr>" {
 		t.Errorf("Service-Route %q", got)
 	}
 	first := p.await("REGISTER with credentials", func(q *sipmsg.Request) bool {
@@ -209,7 +208,7 @@ func TestRegistrationRefused(t *testing.T) {
 	p := newProvider(t, "127.9.0.2", func(p *provider, req *sipmsg.Request) *sipmsg.Response { return p.login(req) })
 	tr := r.trunk(TrunkSettings{Register: &Register{Registrar: p.addr().String(), Username: "acct", Password: "wrong"}})
 	s := r.becomes(tr.ID, "down", func(s TrunkState) bool { return s.Status == directory.StatusDown })
-	if !strings.Contains(s.LastError, "403") || !strings.Contains(s.LastError, "password") {
+	if !strings.Contains(s.LastError, "403") || !strings.Contains(s.LastError, "password") || s.LastErrorCode != "trunk.login_refused" {
 		t.Errorf("last error %q", s.LastError)
 	}
 	p.mu.Lock()
@@ -224,26 +223,6 @@ func TestRegistrationRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.await("REGISTER with the right password", func(q *sipmsg.Request) bool { return q.GetHeader("Authorization") != nil })
-}
-
-func TestRetryAfter(t *testing.T) {
-	for n, most := 1, 2*time.Second; n < 20; n, most = n+1, min(2*most, maxRetry) {
-		if d := retryAfter(n, nil); d < most/2 || d > most {
-			t.Errorf("after %d failures %v, want %v to %v", n, d, most/2, most)
-		}
-	}
-	err := fmt.Errorf("wrapped: %w", &registerError{status: 503, after: 10 * time.Minute})
-	if d := retryAfter(1, err); d != 10*time.Minute {
-		t.Errorf("Retry-After of 10 minutes gives %v", d)
-	}
-	if d := retryAfter(1, &registerError{status: 503, after: 100 * time.Hour}); d > time.Hour {
-		t.Errorf("Retry-After of 100 hours gives %v", d)
-	}
-	for _, granted := range []time.Duration{0, time.Second, time.Minute, time.Hour} {
-		if d := refreshAfter(granted); d < time.Second || granted > 2*time.Second && d >= granted {
-			t.Errorf("granted %v, refreshed after %v", granted, d)
-		}
-	}
 }
 
 func TestKeepAlive(t *testing.T) {
@@ -268,7 +247,7 @@ func TestKeepAlive(t *testing.T) {
 	now = 503
 	mu.Unlock()
 	s = r.becomes(tr.ID, "down", func(s TrunkState) bool { return s.Status == directory.StatusDown })
-	if !strings.Contains(s.LastError, "503") {
+	if s.LastError != "OPTIONS was answered 503" || s.LastErrorCode != "trunk.options_refused" || s.LastErrorDetail != "503" {
 		t.Errorf("last error %q", s.LastError)
 	}
 	mu.Lock()
@@ -337,7 +316,7 @@ func TestShareOfCalls(t *testing.T) {
 	r.becomes(few.ID, "known", func(s TrunkState) bool { return s.Status == directory.StatusUnknown && !s.Since.IsZero() })
 	count := func(t *Trunk) (n int) {
 		for range 200 {
-			if r.edge.keeper.begin(t, 100) {
+			if r.edge.keeper.Begin(t, 100) {
 				n++
 			}
 		}
@@ -352,7 +331,7 @@ func TestShareOfCalls(t *testing.T) {
 	if s := r.state(few.ID); s.Calls != 2 {
 		t.Errorf("state %+v", s)
 	}
-	r.edge.keeper.end(few.ID)
+	r.edge.keeper.End(few.ID)
 	if n := count(&few); n != 1 {
 		t.Errorf("after one has ended there is room for %d", n)
 	}

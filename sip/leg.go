@@ -116,7 +116,7 @@ func (l *Leg) end(why call.Cause) {
 	l.ses.stop()
 	l.stream.Close()
 	if l.trunk != nil {
-		l.e.keeper.end(l.trunk.ID)
+		l.e.keeper.End(l.trunk.ID)
 	}
 	if l.in != nil {
 		l.in.stop()

@@ -56,7 +56,7 @@ func (l *Leg) Refer(ctx context.Context, target string) error {
 		}
 		req := l.e.request(&l.dlg, sipmsg.REFER)
 		add(req, "Refer-To", "<"+target+">")
-		by := l.e.contact(l.dlg.transport, l.dlg.peer.Addr())
+		by := l.e.Contact(l.dlg.transport, l.dlg.peer.Addr())
 		add(req, "Referred-By", "<"+by.Address.String()+">")
 		l.refer.reply = reply
 		l.refer.cancel = l.after(referLimit, func() { l.transferred(408, "no outcome reported") })
@@ -133,7 +133,7 @@ func (l *Leg) referred(q *request) {
 		return
 	}
 	res := l.e.reply(q.req, 202, "Accepted", l.dlg.localTag, nil)
-	res.AppendHeader(l.e.contact(l.dlg.transport, l.dlg.peer.Addr()))
+	res.AppendHeader(l.e.Contact(l.dlg.transport, l.dlg.peer.Addr()))
 	q.tx.Respond(res)
 	l.refer.id = strconv.FormatUint(uint64(q.req.CSeq().SeqNo), 10)
 	l.notify(100, "Trying")

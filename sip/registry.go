@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"context"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ type registry struct {
 	dialogs map[string]*Leg     // Call-ID and our tag
 	invites map[string]*arrival // Call-ID, From tag and CSeq number
 	half    int                 // arrivals without a final answer
+	halfOf  map[netip.Addr]int  // the same by where they came from
 	traced  map[string]string   // Call-ID of SIP to the call whose messages are kept
 }
 
@@ -34,6 +36,7 @@ type arrival struct {
 
 func (r *registry) init() {
 	r.dialogs, r.invites, r.traced = map[string]*Leg{}, map[string]*arrival{}, map[string]string{}
+	r.halfOf = map[netip.Addr]int{}
 }
 
 func dialogKey(callID, tag string) string { return callID + "\x00" + tag }
@@ -66,10 +69,21 @@ func (r *registry) remove(l *Leg, key string) {
 
 func (r *registry) drop(key string) {
 	if a := r.invites[key]; a != nil {
-		if !a.final {
-			r.half--
-		}
+		r.close(a)
 		delete(r.invites, key)
+	}
+}
+
+// close counts an INVITE out that has its final answer.
+func (r *registry) close(a *arrival) {
+	if a.final {
+		return
+	}
+	a.final = true
+	r.half--
+	from := a.src.Remote.Addr()
+	if r.halfOf[from]--; r.halfOf[from] == 0 {
+		delete(r.halfOf, from)
 	}
 }
 
@@ -83,9 +97,8 @@ func (r *registry) refuse(key string) {
 // settle notes that an INVITE has its final answer.
 func (r *registry) settle(key string) {
 	r.mu.Lock()
-	if a := r.invites[key]; a != nil && !a.final {
-		a.final = true
-		r.half--
+	if a := r.invites[key]; a != nil {
+		r.close(a)
 	}
 	r.mu.Unlock()
 }
@@ -154,6 +167,7 @@ func (e *Edge) arrive(key, branch string, src wire.Source, r *wire.Raw) *wire.Re
 			return &wire.Refusal{Code: 482, Reason: "Loop Detected"}
 		}
 	}
+	from, share := src.Remote.Addr(), e.keeper.Share(e.cfg.MaxCalls)
 	reg := &e.legs
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
@@ -163,12 +177,13 @@ func (e *Edge) arrive(key, branch string, src wire.Source, r *wire.Raw) *wire.Re
 		}
 		return &wire.Refusal{Code: 482, Reason: "Loop Detected"} // merged request: section 8.2.2.2
 	}
-	if len(reg.invites) >= 2*e.cfg.MaxCalls || reg.half >= e.cfg.MaxCalls {
+	if len(reg.invites) >= 2*e.cfg.MaxCalls || reg.half >= e.cfg.MaxCalls || reg.halfOf[from] >= share {
 		e.counts.refused.Add(1)
 		return &wire.Refusal{Code: 503, Reason: "Service Unavailable", Fields: []wire.Field{{Name: "Retry-After", Value: strconv.Itoa(10)}}}
 	}
 	reg.invites[key] = &arrival{branch: branch, tag: newTag(), at: time.Now(), src: src, data: bytes.Clone(r.Data)}
 	reg.half++
+	reg.halfOf[from]++
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"hotline/call"
 	"hotline/sip/cause"
 	"hotline/sip/header"
+	"hotline/sip/keeper"
 )
 
 const (
@@ -55,7 +56,7 @@ func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
 	if err != nil {
 		return nil, err
 	}
-	targets, transport, err := e.keeper.addr(t.ID)
+	targets, transport, err := e.keeper.Addr(t.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -66,12 +67,12 @@ func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
 	if legs, _ := e.legs.count(); legs >= e.cfg.MaxCalls || e.ctx.Err() != nil {
 		return nil, hotline.Errorf(hotline.Unavailable, "dial.full", "no more than %d calls at a time", e.cfg.MaxCalls)
 	}
-	if !e.keeper.begin(t, e.cfg.MaxCalls) {
+	if !e.keeper.Begin(t, e.cfg.MaxCalls) {
 		return nil, hotline.Errorf(hotline.Unavailable, "dial.trunk_full", "trunk %s has no line free", t.Name)
 	}
 	l := e.outboundLeg(d, t, user, targets, strings.ToUpper(transport))
 	if err := l.open(netip.AddrPort{}); err != nil {
-		e.keeper.end(t.ID)
+		e.keeper.End(t.ID)
 		return nil, err
 	}
 	l.mailbox.Store(d.Mailbox)
@@ -120,7 +121,7 @@ func (e *Edge) outboundLeg(d call.Dial, t *Trunk, user string, targets []netip.A
 		dlg.local, dlg.localName = sipmsg.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}, "Anonymous"
 	}
 	dlg.localName = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(dlg.localName)
-	for _, r := range e.keeper.routes(t.ID) {
+	for _, r := range e.keeper.Routes(t.ID) {
 		u := sipmsg.Uri{}
 		if sipmsg.ParseUri(strings.Trim(r, "<> "), &u) == nil {
 			dlg.routes = append(dlg.routes, u)
@@ -167,7 +168,7 @@ func (l *Leg) invite(req *sipmsg.Request) {
 	if len(o.targets) > 0 {
 		o.stopNext = l.after(silence, func() {
 			if !o.heard && !l.over && o.req == req {
-				l.elsewhere(hotline.Errorf(hotline.Unavailable, "dial.silent", "no response"))
+				l.elsewhere(keeper.Unreached(l.dlg.peer, l.dlg.transport, context.DeadlineExceeded))
 			}
 		})
 	}
@@ -176,6 +177,9 @@ func (l *Leg) invite(req *sipmsg.Request) {
 			o.tx = tx
 		}
 	}, func(res *sipmsg.Response, err error) {
+		if res != nil && res.StatusCode != 503 {
+			l.e.keeper.Heard(l.trunk.ID, addrPortOf(req.Destination()))
+		}
 		switch {
 		case res != nil && res.IsSuccess():
 			l.accepted(req, res)
@@ -191,10 +195,14 @@ func (l *Leg) invite(req *sipmsg.Request) {
 // elsewhere tries the next address of the trunk (RFC 3263, section 4.3), as a new transaction of the same request.
 func (l *Leg) elsewhere(why error) bool {
 	o := l.out
-	if len(o.targets) == 0 || o.wants != nil {
+	if o.wants != nil {
 		return false
 	}
-	l.e.keeper.trouble(l.trunk.ID, why)
+	l.e.keeper.Shun(l.trunk.ID, l.dlg.peer, why)
+	l.e.keeper.Trouble(l.trunk.ID, why)
+	if len(o.targets) == 0 {
+		return false
+	}
 	if o.tx != nil {
 		o.tx.Terminate()
 	}
@@ -222,14 +230,14 @@ func (l *Leg) unreachable(err error) {
 		l.finish()
 		return
 	}
-	if l.out.answered || !l.out.heard && l.elsewhere(err) {
+	why := keeper.Unreached(l.dlg.peer, l.dlg.transport, err)
+	if l.out.answered || !l.out.heard && l.elsewhere(why) {
 		return
 	}
 	if l.out.wants != nil {
 		l.finish()
 		return
 	}
-	l.e.keeper.trouble(l.trunk.ID, err)
 	l.end(call.Cause{Q850: 102, SIP: 408, Text: "no response from the trunk", By: "hotline"})
 	l.finish()
 }
@@ -255,7 +263,7 @@ func (l *Leg) responded(res *sipmsg.Response) {
 		o.authed = true
 		var err error
 		next := o.req.Clone()
-		if err = l.e.keeper.authorize(l.trunk, next, res); err == nil {
+		if err = l.e.keeper.Authorize(l.trunk, next, res); err == nil {
 			l.repeat(next, nil)
 			return
 		}
@@ -270,7 +278,7 @@ func (l *Leg) responded(res *sipmsg.Response) {
 			add(req, "Min-SE", strconv.Itoa(max(least, leastInterval)))
 		})
 		return
-	case code == 503 && l.elsewhere(hotline.Errorf(hotline.Unavailable, "dial.unavailable", "503 %s", header.Clean(res.Reason))):
+	case code == 503 && l.elsewhere(keeper.Unavailable(res.Reason)):
 		return
 	}
 	o.stop()

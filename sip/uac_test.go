@@ -41,7 +41,7 @@ func (r *rig) callee(change ...func(*TrunkSettings)) (*phone, string) {
 		r.t.Fatal(err)
 	}
 	for range 500 { // until the keeper follows it
-		if _, _, err := r.edge.keeper.addr(t.ID); err == nil {
+		if _, _, err := r.edge.keeper.Addr(t.ID); err == nil {
 			break
 		}
 		time.Sleep(2 * time.Millisecond)

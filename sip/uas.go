@@ -88,7 +88,7 @@ func (e *Edge) options(req *sipmsg.Request, tx *sipmsg.ServerTx) {
 	res := e.reply(req, 200, "OK", newTag(), nil)
 	e.capabilities(res)
 	add(res, "Accept", "application/sdp")
-	res.AppendHeader(e.contact(req.Transport(), addrPortOf(req.Source()).Addr()))
+	res.AppendHeader(e.Contact(req.Transport(), addrPortOf(req.Source()).Addr()))
 	tx.Respond(res)
 	tx.Terminate()
 }
@@ -144,7 +144,7 @@ func (e *Edge) incoming(req *sipmsg.Request, tx *sipmsg.ServerTx) {
 	box, err := e.cfg.Acceptor.Incoming(e.ctx, l)
 	if err != nil {
 		l.stream.Close()
-		e.keeper.end(t.ID)
+		e.keeper.End(t.ID)
 		code, text := cause.Refusal(err)
 		refuse(code, text)
 		return
@@ -191,7 +191,7 @@ func (e *Edge) inboundLeg(req *sipmsg.Request, tx *sipmsg.ServerTx, t *Trunk, n 
 		e.guard.Refused(guard.ReasonFull)
 		return nil, 503
 	}
-	if !e.keeper.begin(t, e.cfg.MaxCalls) {
+	if !e.keeper.Begin(t, e.cfg.MaxCalls) {
 		e.guard.Refused(guard.ReasonTrunkFull)
 		return nil, 503
 	}
@@ -202,7 +202,7 @@ func (e *Edge) inboundLeg(req *sipmsg.Request, tx *sipmsg.ServerTx, t *Trunk, n 
 	}
 	l := e.newLeg(info, t, uasDialog(req, came.tag))
 	if err := l.open(l.expected(req)); err != nil {
-		e.keeper.end(t.ID)
+		e.keeper.End(t.ID)
 		return nil, 503
 	}
 	l.in = &inbound{req: req, tx: tx, key: key, hops: 70}
@@ -214,7 +214,7 @@ func (e *Edge) inboundLeg(req *sipmsg.Request, tx *sipmsg.ServerTx, t *Trunk, n 
 		l.in.offered = true
 		if err := l.firstOffer(req.Body()); err != nil {
 			l.stream.Close()
-			e.keeper.end(t.ID)
+			e.keeper.End(t.ID)
 			return nil, 488
 		}
 	}
@@ -285,7 +285,7 @@ func (l *Leg) progress(early bool) error {
 		}
 	}
 	res := l.e.reply(in.req, code, text, l.dlg.localTag, body)
-	res.AppendHeader(l.e.contact(l.dlg.transport, l.dlg.peer.Addr()))
+	res.AppendHeader(l.e.Contact(l.dlg.transport, l.dlg.peer.Addr()))
 	l.e.capabilities(res)
 	if in.rel.needed {
 		l.reliably(res, body != nil)
@@ -338,7 +338,7 @@ func (l *Leg) answer(reply func(error)) {
 		}
 	}
 	res := l.e.reply(in.req, 200, "OK", l.dlg.localTag, body)
-	res.AppendHeader(l.e.contact(l.dlg.transport, l.dlg.peer.Addr()))
+	res.AppendHeader(l.e.Contact(l.dlg.transport, l.dlg.peer.Addr()))
 	l.e.capabilities(res)
 	l.agreeTimer(in.req, res)
 	in.answered = true

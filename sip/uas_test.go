@@ -402,3 +402,55 @@ func TestDigitsByInfoInOrder(t *testing.T) {
 	p.send(okTo(p.want("BYE ")))
 	r.gone()
 }
+
+// TestTelephoneURI: a trunk may dial and name numbers by tel (RFC 3966); a phone-context leads nowhere else (abuse case 3).
+func TestTelephoneURI(t *testing.T) {
+	r := newRig(t)
+	if _, err := r.dir.PutNumber(t.Context(), Number{Number: "+861062551234", Flow: "main", Language: "en"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.dir.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for uri, want := range map[string]string{
+		"tel:4000": "4000", "tel:+86-10-6255-1234": "+861062551234", "tel:+861062551234;phone-context=+86": "+861062551234",
+		"tel:4000;phone-context=+86": "4000", "tel:4000;phone-context=pbx.example.com;ext=1": "4000", "TEL:4000": "4000",
+		"tel:4000;phone-context=+1900": "", "tel:4000;phone-context=+86;phone-context=+1900": "", "tel:+861062551234;phone-context=+1900": "",
+		"tel:4000;phone-context=a@evil.example": "", "tel:4000%3Bphone-context=+1900": "", "tel:+19005551234": "", "tel:": "400", "tel:4000?X=y": "400",
+		"sip:4000;phone-context=+1900@127.0.0.1;user=phone": "",
+	} {
+		p := r.phone("127.0.0.1")
+		p.target, p.to = uri, "<"+uri+">"
+		if want == "400" {
+			p.to = "<tel:4000>"
+		}
+		named := func(m string) string {
+			return strings.Replace(m, "From: <sip:+861012345678@"+p.local+">", "From: <tel:+86-138-0013-8000;phone-context=+86>", 1)
+		}
+		p.send(named(p.request("INVITE", newTag(), "", testOffer(""))))
+		switch want {
+		case "":
+			p.want("SIP/2.0 404")
+			continue
+		case "400":
+			p.want("SIP/2.0 400")
+			continue
+		}
+		l := r.leg()
+		if i := l.Info(); i.Dialled != want || i.Caller.Number != "+8613800138000" {
+			t.Errorf("%s: dialled %q, caller %+v", uri, i.Dialled, i.Caller)
+		}
+		go l.Answer(context.Background())
+		p.want("SIP/2.0 200")
+		p.send(named(p.request("ACK", newTag(), "", "")))
+		l.next(t, call.Answered)
+		l.Hangup(t.Context(), call.CauseNormal)
+		bye := p.want("BYE sip:phone@") // to the Contact, from the number that was called, to who called
+		if !strings.HasPrefix(headerOf(bye, "From"), "<"+strings.Replace(uri, "TEL:", "tel:", 1)+">;tag=") || !strings.HasPrefix(headerOf(bye, "To"), "<tel:+86-138-0013-8000;phone-context=+86>;tag=") {
+			t.Errorf("From %q, To %q", headerOf(bye, "From"), headerOf(bye, "To"))
+		}
+		p.send(okTo(bye))
+		l.next(t, call.Ended)
+	}
+	r.gone()
+}

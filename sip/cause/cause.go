@@ -1,5 +1,8 @@
 // Package cause translates why a call ends between SIP and Q.850: the Reason header field (RFC 3326), final responses (RFC 3398) and
-// the errors of whoever takes calls. It keeps no state.
+// the errors of whoever takes calls.
+//
+// It owns these tables and nothing else: it keeps no state, sends nothing and decides nothing about a call. Start at [Of], which reads
+// what a peer said, and [Status], which chooses what we say.
 package cause
 
 import (

@@ -51,7 +51,7 @@ func fromAddress(req *sipmsg.Request) (header.Address, bool) {
 		}
 	}
 	return header.Address{
-		Display: display, Scheme: from.Address.Scheme, User: from.Address.User, Host: from.Address.Host, URI: from.Address.String(),
+		Display: display, Scheme: from.Address.Scheme, User: subscriber(&from.Address), Host: from.Address.Host, URI: from.Address.String(),
 	}, true
 }
 

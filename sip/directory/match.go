@@ -35,7 +35,7 @@ func (d *Directory) Trunk(id string) *Trunk {
 // NumberFor finds the number that is dialled. There is no default: what is not assigned is not found.
 func (d *Directory) NumberFor(t *Trunk, req *sipmsg.Request) (n Number, dialled string, ok bool) {
 	n, err := d.Snapshot().dialled(req, t)
-	return n, header.Cut(req.Recipient.User, header.Longest), err == nil
+	return n, header.Cut(subscriber(&req.Recipient), header.Longest), err == nil
 }
 
 // Challenge returns the headers of a 401, the preferred algorithm first (RFC 8760).

@@ -127,7 +127,7 @@ func (s *Snapshot) match(req *sipmsg.Request, a netip.Addr) *Trunk {
 	if len(found) == 1 {
 		return found[0]
 	}
-	if t := s.byToken[req.Recipient.User]; t != nil && slices.Contains(found, t) {
+	if t := s.byToken[subscriber(&req.Recipient)]; t != nil && slices.Contains(found, t) {
 		return t
 	}
 	for _, t := range found {
@@ -141,8 +141,9 @@ func (s *Snapshot) match(req *sipmsg.Request, a netip.Addr) *Trunk {
 // dialled finds the number row for a request. Where it is dialled: the Request-URI; when that is the contact that we registered, it
 // says only which account is called, and P-Called-Party-ID (RFC 7315) or To has the number.
 func (s *Snapshot) dialled(req *sipmsg.Request, t *Trunk) (Number, error) {
-	users := []string{req.Recipient.User}
-	if r := t.Settings.Register; r != nil && (req.Recipient.User == ContactToken(t) || req.Recipient.User == r.Username) {
+	called := subscriber(&req.Recipient)
+	users := []string{called}
+	if r := t.Settings.Register; r != nil && (called == ContactToken(t) || called == r.Username) {
 		users = nil
 		if h := req.GetHeader("P-Called-Party-ID"); h != nil {
 			if a, ok := header.First(h.Value()); ok {
@@ -150,7 +151,7 @@ func (s *Snapshot) dialled(req *sipmsg.Request, t *Trunk) (Number, error) {
 			}
 		}
 		if to := req.To(); to != nil {
-			users = append(users, to.Address.User)
+			users = append(users, subscriber(&to.Address))
 		}
 		users = append(users, r.Username)
 	}
@@ -159,11 +160,23 @@ func (s *Snapshot) dialled(req *sipmsg.Request, t *Trunk) (Number, error) {
 			return n, nil
 		}
 	}
-	return Number{}, hotline.Errorf(hotline.NotFound, "number.unknown", "the number %.80q is not assigned", req.Recipient.User)
+	return Number{}, hotline.Errorf(hotline.NotFound, "number.unknown", "the number %.80q is not assigned", called)
+}
+
+// subscriber is the user part of a SIP address, or the number of a tel URI with its parameters (RFC 3966).
+func subscriber(u *sipmsg.Uri) string {
+	if u.Scheme != "tel" {
+		return u.User
+	}
+	_, number, _ := strings.Cut(u.String(), ":")
+	return number
 }
 
 // number looks up exactly what was dialled, then what it means on this trunk.
 func (s *Snapshot) number(user string, t *Trunk) (Number, bool) {
+	if !t.Plan().Within(user) {
+		return Number{}, false
+	}
 	read := t.Plan().Read(user)
 	for _, key := range []string{strings.ToLower(e164.Strip(user)), read.Value} {
 		if n, ok := s.byNumber[key]; ok && (n.TrunkID == "" || n.TrunkID == t.ID) {

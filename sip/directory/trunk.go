@@ -84,7 +84,11 @@ type TrunkState struct {
 	RTTMS      float64   `json:"rtt_ms"`
 	Registered bool      `json:"registered"`
 	Calls      int       `json:"calls"`
-	LastError  string    `json:"last_error"`
+
+	// What was wrong last: an English sentence, its code for translation, and the address or response that it is about.
+	LastError       string `json:"last_error"`
+	LastErrorCode   string `json:"last_error_code"`
+	LastErrorDetail string `json:"last_error_detail"`
 }
 
 // Plan returns how numbers are written on this trunk.

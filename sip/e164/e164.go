@@ -68,6 +68,55 @@ func (p Plan) Read(raw string) Number {
 	return Number{Kind: Local, Value: digits, Extension: extension}
 }
 
+// Within says whether a number means here what its digits say. A phone-context (RFC 3966, section 5.1.5) names the plan in which a
+// local number was dialled: one of another country, one that contradicts a global number, and one that is no context at all, make
+// it somebody else's number, or a trick. Digits of a context are never put before a number: the section forbids to rely on that.
+func (p Plan) Within(raw string) bool {
+	if len(raw) > 1024 {
+		return false
+	}
+	number, params, _ := strings.Cut(unescape(strings.TrimSpace(raw)), ";")
+	context, found := "", 0
+	for param := range strings.SplitSeq(params, ";") {
+		if k, v, _ := strings.Cut(param, "="); strings.EqualFold(strings.TrimSpace(k), "phone-context") {
+			context, found = v, found+1
+		}
+	}
+	switch {
+	case found == 0:
+		return true
+	case found > 1:
+		return false
+	case !strings.HasPrefix(context, "+"):
+		return isDomain(context)
+	}
+	context = Strip(context)
+	digits := strings.TrimPrefix(context, "+")
+	if digits == "" || len(digits) > 15 || strings.Trim(digits, "0123456789") != "" {
+		return false
+	}
+	if number = Strip(number); strings.HasPrefix(number, "+") {
+		return strings.HasPrefix(number, context)
+	}
+	if p.Country != "" {
+		return strings.HasPrefix(digits, strconv.Itoa(phonenumbers.GetCountryCodeForRegion(p.Country)))
+	}
+	code, _ := strconv.Atoi(digits)
+	return phonenumbers.GetRegionCodeForCountryCode(code) != "ZZ" // a country of which we do not know whether it is ours
+}
+
+func isDomain(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
+		if label == "" || len(label) > 63 || strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return true
+}
+
 // global returns digits in international form if they surely are such a number.
 func (p Plan) global(digits string) (string, bool) {
 	if strings.ContainsAny(digits, "*#") {

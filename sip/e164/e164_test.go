@@ -66,6 +66,40 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// Abuse case 3: a phone-context leads a number nowhere else.
+func TestWithin(t *testing.T) {
+	for _, c := range []struct {
+		plan Plan
+		in   string
+		want bool
+	}{
+		{china, "4000", true},
+		{china, "+861062551234;ext=3", true},
+		{china, "4000;phone-context=+86", true},
+		{china, "4000;Phone-Context=+86-10", true},
+		{china, "4000;ext=1;phone-context=pbx.example.com", true},
+		{china, "+861062551234;phone-context=+86", true},
+		{china, "+861062551234;phone-context=+1", false},
+		{china, "4000;phone-context=+1900", false},
+		{china, "4000%3Bphone-context=+1900", false},
+		{china, "4000;phone-context=+86;phone-context=+1900", false},
+		{china, "4000;phone-context=", false},
+		{china, "4000;phone-context", false},
+		{china, "4000;phone-context=+", false},
+		{china, "4000;phone-context=+86x", false},
+		{china, "4000;phone-context=a@evil.example", false},
+		{china, "4000;phone-context=a b", false},
+		{china, "4000;phone-context=..", false},
+		{china, "4000;phone-context=" + strings.Repeat("a", 2000), false},
+		{Plan{}, "4000;phone-context=+86", true},
+		{Plan{}, "4000;phone-context=+1900", false},
+	} {
+		if got := c.plan.Within(c.in); got != c.want {
+			t.Errorf("Within(%.60q) = %v, want %v", c.in, got, c.want)
+		}
+	}
+}
+
 // What was read once reads the same again, keeps its form, and nothing up to six digits is ever completed.
 func TestReadIsStable(t *testing.T) {
 	countries := []string{"", "CN", "US", "DE", "IT", "GB", "JP", "BR"}

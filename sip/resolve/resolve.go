@@ -35,7 +35,7 @@ func Host(ctx context.Context, host string, port int, transport string) ([]netip
 	defer cancel()
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return nil, hotline.Errorf(hotline.Unavailable, "trunk.name_unknown", "the name %s cannot be looked up: %w", host, err)
+		return nil, &hotline.Error{Kind: hotline.Unavailable, Code: "trunk.unknown_name", Message: "the name " + host + " cannot be looked up", Err: err}
 	}
 	var out []netip.AddrPort
 	for _, ip := range ips {

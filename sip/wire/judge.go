@@ -284,7 +284,10 @@ func checkURI(uri string) *Refusal {
 		if _, _, ok := splitHostPort(host); !ok {
 			return bad("malformed Request-URI")
 		}
-	case "tel":
+	case "tel": // RFC 3966 knows no header fields
+		if strings.Contains(rest, "?") {
+			return bad("header fields in the Request-URI")
+		}
 	default:
 		return &Refusal{Code: 416, Reason: "Unsupported URI Scheme"}
 	}

@@ -1,4 +1,4 @@
-package sip
+package keeper
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 
 // registration keeps us registered on one trunk (RFC 3261, section 10.2).
 type registration struct {
-	k        *keeper
+	k        *Keeper
 	l        *line
 	id       *ident
 	expires  int
@@ -34,7 +34,7 @@ const (
 	maxRetry       = 5 * time.Minute
 )
 
-func newRegistration(k *keeper, l *line) *registration {
+func newRegistration(k *Keeper, l *line) *registration {
 	r := &registration{k: k, l: l, id: newIdent(), expires: l.trunk.Settings.Register.ExpiresS}
 	if r.expires == 0 {
 		r.expires = defaultExpires
@@ -51,9 +51,9 @@ func (r *registration) run(ctx context.Context) {
 		}
 		r.k.mu.Lock()
 		r.l.registered = err == nil
-		r.l.err = ""
+		r.l.err = nil
 		if err != nil {
-			r.l.err = header.Cut(err.Error(), 500)
+			r.l.err = troubleOf(err)
 			r.l.routes = nil
 		}
 		r.k.judge(r.l)
@@ -64,7 +64,7 @@ func (r *registration) run(ctx context.Context) {
 			continue
 		}
 		r.failures++
-		r.k.log.Warn("registration failed", "trunk", r.l.trunk.Name, "err", err, "failures", r.failures)
+		r.k.log.Warn("registration failed", "trunk", r.l.trunk.Name, "err", err, "cause", errors.Unwrap(err), "failures", r.failures)
 		pause(ctx, retryAfter(r.failures, err))
 	}
 	r.leave(ctx)
@@ -108,6 +108,18 @@ type registerError struct {
 	status int
 	reason string
 	after  time.Duration // Retry-After
+}
+
+func (e *registerError) code() string {
+	switch e.status {
+	case 401, 407, 403:
+		return "trunk.login_refused"
+	case 404:
+		return "trunk.user_unknown"
+	case 503:
+		return "trunk.overloaded"
+	}
+	return "trunk.register_refused"
 }
 
 func (e *registerError) Error() string {
@@ -183,7 +195,7 @@ func (r *registration) again(sent *sipmsg.Request, res *sipmsg.Response, expires
 		}
 		next := r.request(host, transport, *expires, to)
 		r.learnRealm(res)
-		if err := r.k.authorize(&r.l.trunk, next, res); err != nil {
+		if err := r.k.Authorize(&r.l.trunk, next, res); err != nil {
 			r.k.log.Warn("challenge of the registrar not answered", "trunk", r.l.trunk.Name, "err", err)
 			return nil
 		}
@@ -289,9 +301,9 @@ func challenges(res *sipmsg.Response) []string {
 	return out
 }
 
-// authorize adds to a request the answer to the challenge of a 401 or 407. The realm must be the trunk's own: the challenge may come
+// Authorize adds to a request the answer to the challenge of a 401 or 407. The realm must be the trunk's own: the challenge may come
 // from whoever is called, and an answer is as good as a password to somebody who can guess.
-func (k *keeper) authorize(t *Trunk, req *sipmsg.Request, res *sipmsg.Response) error {
+func (k *Keeper) Authorize(t *directory.Trunk, req *sipmsg.Request, res *sipmsg.Response) error {
 	k.mu.Lock()
 	shown := ""
 	if l := k.lines[t.ID]; l != nil {

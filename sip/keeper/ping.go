@@ -1,4 +1,4 @@
-package sip
+package keeper
 
 import (
 	"context"
@@ -18,7 +18,7 @@ const exchangeTime = 8 * time.Second
 
 // ping asks for a sign of life (OPTIONS; RFC 3261, section 11) until ctx ends. Any answer but 408 and 503 is one. After a miss it
 // asks more often, so that a dead trunk is known within half a minute.
-func (k *keeper) ping(ctx context.Context, l *line) {
+func (k *Keeper) ping(ctx context.Context, l *line) {
 	every := time.Duration(l.trunk.Settings.OptionsIntervalS) * time.Second
 	ident := newIdent()
 	for {
@@ -31,11 +31,11 @@ func (k *keeper) ping(ctx context.Context, l *line) {
 		if err == nil {
 			l.misses, l.rtt = 0, rtt
 			if l.trunk.Settings.Register == nil || l.registered {
-				l.err = ""
+				l.err = nil
 			}
 		} else {
 			l.misses++
-			l.err = header.Cut(err.Error(), 500)
+			l.err = troubleOf(err)
 		}
 		k.judge(l)
 		k.mu.Unlock()
@@ -47,8 +47,8 @@ func (k *keeper) ping(ctx context.Context, l *line) {
 	}
 }
 
-func (k *keeper) pingOnce(ctx context.Context, l *line, id *ident) (time.Duration, error) {
-	addrs, transport, err := k.addr(l.trunk.ID)
+func (k *Keeper) pingOnce(ctx context.Context, l *line, id *ident) (time.Duration, error) {
+	addrs, transport, err := k.Addr(l.trunk.ID)
 	if err != nil {
 		k.resolve(ctx, l)
 		return 0, err
@@ -62,43 +62,34 @@ func (k *keeper) pingOnce(ctx context.Context, l *line, id *ident) (time.Duratio
 		start := time.Now()
 		var res *sipmsg.Response
 		res, err = k.exchange(ctx, req, to, transport)
+		if err == nil && (res.StatusCode == 408 || res.StatusCode == 503) {
+			err = refusal("trunk.options_refused", "OPTIONS", res.StatusCode, res.Reason)
+		}
 		if err != nil {
+			if ctx.Err() == nil {
+				k.Shun(l.trunk.ID, to, err)
+			}
 			continue
 		}
-		if res.StatusCode == 408 || res.StatusCode == 503 {
-			err = hotline.Errorf(hotline.Unavailable, "trunk.refuses", "OPTIONS was answered %d %s", res.StatusCode, header.Cut(res.Reason, 80))
-			continue
-		}
-		k.prefer(l, to)
+		k.Heard(l.trunk.ID, to)
 		return time.Since(start), nil
 	}
 	return 0, err
 }
 
 // contact is the URI by which a trunk reaches us: its own user part tells its calls from others'.
-func (k *keeper) contact(l *line, transport string, peer netip.AddrPort) string {
-	uri := k.edge.contact(transport, peer.Addr()).Address
+func (k *Keeper) contact(l *line, transport string, peer netip.AddrPort) string {
+	uri := k.edge.Contact(transport, peer.Addr()).Address
 	uri.User = directory.ContactToken(&l.trunk)
 	return uri.String()
 }
 
-// prefer puts the address that answered first.
-func (k *keeper) prefer(l *line, to netip.AddrPort) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for i, a := range l.addrs {
-		if a == to && i > 0 {
-			l.addrs[0], l.addrs[i] = l.addrs[i], l.addrs[0]
-		}
-	}
-}
-
-func (k *keeper) exchange(ctx context.Context, req *sipmsg.Request, to netip.AddrPort, transport string) (*sipmsg.Response, error) {
+func (k *Keeper) exchange(ctx context.Context, req *sipmsg.Request, to netip.AddrPort, transport string) (*sipmsg.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTime)
 	defer cancel()
 	res, err := k.edge.Exchange(ctx, req, to, transport)
 	if err != nil {
-		return nil, hotline.Errorf(hotline.Unavailable, "trunk.silent", "no answer from %s over %s: %w", to, transport, err)
+		return nil, Unreached(to, transport, err)
 	}
 	return res, nil
 }

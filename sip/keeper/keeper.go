@@ -1,4 +1,9 @@
-package sip
+// Package keeper keeps the trunks: it registers with providers (RFC 3261, section 10), asks trunks for signs of life (OPTIONS), and
+// knows where each one is reached right now, how it is, and how many calls it holds.
+//
+// It sends through an [Exchanger] and opens no socket of its own. It never routes a call and never waits for one: names are looked up
+// ahead of calls. What is wrong with a trunk is said by a code that can be translated, see [Trouble]. Start at [Keeper.Run].
+package keeper
 
 import (
 	"context"
@@ -12,22 +17,21 @@ import (
 
 	"hotline"
 	"hotline/sip/directory"
-	"hotline/sip/header"
 	"hotline/sip/resolve"
 )
 
-// exchanger is what the keeper needs of the edge.
-type exchanger interface {
+// Exchanger is what the keeper needs of the edge.
+type Exchanger interface {
 	// Exchange sends a request outside dialogs and returns the final response.
 	Exchange(ctx context.Context, req *sipmsg.Request, to netip.AddrPort, transport string) (*sipmsg.Response, error)
-	// contact returns the URI by which peer reaches us.
-	contact(transport string, peer netip.Addr) *sipmsg.ContactHeader
+	// Contact returns the URI by which peer reaches us.
+	Contact(transport string, peer netip.Addr) *sipmsg.ContactHeader
 }
 
-// keeper keeps the trunks: it registers where we must, asks for signs of life, and knows each one's state, addresses and calls.
-type keeper struct {
-	edge exchanger
-	dir  *Directory
+// Keeper keeps the trunks: it registers where we must, asks for signs of life, and knows each one's state, addresses and calls.
+type Keeper struct {
+	edge Exchanger
+	dir  *directory.Directory
 	log  *slog.Logger
 
 	mu    sync.Mutex
@@ -36,14 +40,15 @@ type keeper struct {
 
 // line is the living side of a trunk.
 type line struct {
-	trunk  Trunk
+	trunk  directory.Trunk
 	cancel context.CancelFunc
 	done   chan struct{}
 
 	// guarded by keeper.mu
-	addrs      []netip.AddrPort // where to send, in order of preference
-	asked      bool             // OPTIONS are sent
-	alive      bool             // and answered
+	addrs      []netip.AddrPort             // where to send, as DNS orders them
+	shunned    map[netip.AddrPort]time.Time // those that have failed, until when
+	asked      bool                         // OPTIONS are sent
+	alive      bool                         // and answered
 	misses     int
 	registered bool
 	realm      string   // that the registrar has asked for
@@ -51,19 +56,19 @@ type line struct {
 	since      time.Time
 	status     directory.Status
 	rtt        time.Duration
-	err        string
+	err        *Trouble // nil: none
 	calls      int
 }
 
-func newKeeper(e exchanger, d *Directory, log *slog.Logger) *keeper {
+func New(e Exchanger, d *directory.Directory, log *slog.Logger) *Keeper {
 	if log == nil {
 		log = slog.Default()
 	}
-	return &keeper{edge: e, dir: d, log: log.With("part", "sip.keeper"), lines: map[string]*line{}}
+	return &Keeper{edge: e, dir: d, log: log.With("part", "sip.keeper"), lines: map[string]*line{}}
 }
 
 // Run keeps the trunks of the directory until ctx ends; then it takes our registrations back.
-func (k *keeper) Run(ctx context.Context) error {
+func (k *Keeper) Run(ctx context.Context) error {
 	changed, stop := k.dir.Watch()
 	defer stop()
 	for {
@@ -78,8 +83,8 @@ func (k *keeper) Run(ctx context.Context) error {
 }
 
 // follow starts and stops lines so that they are those of the directory. A changed trunk starts anew but keeps its calls.
-func (k *keeper) follow(ctx context.Context) {
-	want := map[string]Trunk{}
+func (k *Keeper) follow(ctx context.Context) {
+	want := map[string]directory.Trunk{}
 	for _, t := range k.dir.Snapshot().Trunks() {
 		want[t.ID] = t
 	}
@@ -109,7 +114,7 @@ func (k *keeper) follow(ctx context.Context) {
 }
 
 // start begins a line; k.mu is held.
-func (k *keeper) start(ctx context.Context, t Trunk, before *line) *line {
+func (k *Keeper) start(ctx context.Context, t directory.Trunk, before *line) *line {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &line{trunk: t, cancel: cancel, done: make(chan struct{}), since: time.Now(), status: directory.StatusUnknown}
 	l.asked = t.Settings.OptionsIntervalS > 0
@@ -131,7 +136,7 @@ func (k *keeper) start(ctx context.Context, t Trunk, before *line) *line {
 }
 
 // keep does what a line needs until ctx ends.
-func (k *keeper) keep(ctx context.Context, l *line) {
+func (k *Keeper) keep(ctx context.Context, l *line) {
 	host, _, _ := l.trunk.Target()
 	if host == "" {
 		return
@@ -148,7 +153,7 @@ func (k *keeper) keep(ctx context.Context, l *line) {
 	}
 }
 
-func (k *keeper) stopAll() {
+func (k *Keeper) stopAll() {
 	k.mu.Lock()
 	var all []*line
 	for _, l := range k.lines {
@@ -163,7 +168,7 @@ func (k *keeper) stopAll() {
 
 const resolveEvery = time.Minute
 
-func (k *keeper) resolveAgain(ctx context.Context, l *line) {
+func (k *Keeper) resolveAgain(ctx context.Context, l *line) {
 	for {
 		pause(ctx, resolveEvery)
 		if ctx.Err() != nil {
@@ -175,12 +180,12 @@ func (k *keeper) resolveAgain(ctx context.Context, l *line) {
 
 // resolve looks up where the trunk's requests go, so that a call never waits for DNS, and which addresses its calls may come from.
 // Names that cannot be looked up keep their old addresses.
-func (k *keeper) resolve(ctx context.Context, l *line) {
+func (k *Keeper) resolve(ctx context.Context, l *line) {
 	host, port, transport := l.trunk.Target()
 	addrs, err := resolve.Host(ctx, host, port, transport)
 	if err != nil {
 		if ctx.Err() == nil {
-			k.trouble(l.trunk.ID, err)
+			k.Trouble(l.trunk.ID, err)
 		}
 		return
 	}
@@ -203,8 +208,41 @@ func (k *keeper) resolve(ctx context.Context, l *line) {
 	k.dir.SetResolved(l.trunk.ID, slices.Compact(from))
 }
 
-// addr returns where requests to a trunk go right now, in order of preference.
-func (k *keeper) addr(trunkID string) (addrs []netip.AddrPort, transport string, err error) {
+// shunFor is how long an address that has failed comes last (RFC 3263, section 4.3).
+const shunFor = 5 * time.Minute
+
+// Shun notes that an address of a trunk has failed: until it answers, or for five minutes, the others come first, so that the next call
+// does not wait for it as well.
+func (k *Keeper) Shun(trunkID string, at netip.AddrPort, why error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l := k.lines[trunkID]
+	if l == nil {
+		return
+	}
+	if until := l.shunned[at]; len(l.addrs) > 1 && time.Now().After(until) {
+		k.log.Warn("an address of the trunk has failed; others come first", "event", "alarm", "trunk", l.trunk.Name, "address", at, "err", why)
+	}
+	if l.shunned == nil || len(l.shunned) > 64 {
+		l.shunned = map[netip.AddrPort]time.Time{}
+	}
+	l.shunned[at] = time.Now().Add(shunFor)
+}
+
+// Heard notes that an address of a trunk answers. Where nothing else would ever tell, that ends the trouble of an earlier call.
+func (k *Keeper) Heard(trunkID string, at netip.AddrPort) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l := k.lines[trunkID]; l != nil {
+		delete(l.shunned, at)
+		if len(l.shunned) == 0 && !l.asked && l.trunk.Settings.Register == nil {
+			l.err = nil
+		}
+	}
+}
+
+// Addr returns where requests to a trunk go right now, in order of preference.
+func (k *Keeper) Addr(trunkID string) (addrs []netip.AddrPort, transport string, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	l := k.lines[trunkID]
@@ -212,11 +250,23 @@ func (k *keeper) addr(trunkID string) (addrs []netip.AddrPort, transport string,
 		return nil, "", hotline.Errorf(hotline.Unavailable, "trunk.no_address", "no address of the trunk is known")
 	}
 	_, _, transport = l.trunk.Target()
-	return slices.Clone(l.addrs), transport, nil
+	addrs = slices.Clone(l.addrs)
+	now := time.Now()
+	slices.SortStableFunc(addrs, func(a, b netip.AddrPort) int {
+		return order(now.Before(l.shunned[a])) - order(now.Before(l.shunned[b]))
+	})
+	return addrs, transport, nil
 }
 
-// routes returns the Service-Route of our registration (RFC 3608), to be the Route of requests through the trunk.
-func (k *keeper) routes(trunkID string) []string {
+func order(shunned bool) int {
+	if shunned {
+		return 1
+	}
+	return 0
+}
+
+// Routes returns the Service-Route of our registration (RFC 3608), to be the Route of requests through the trunk.
+func (k *Keeper) Routes(trunkID string) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if l := k.lines[trunkID]; l != nil {
@@ -225,9 +275,9 @@ func (k *keeper) routes(trunkID string) []string {
 	return nil
 }
 
-// begin counts a call in, unless the trunk has max_calls already, or, as one of several, three quarters of all calls (total; 0: not
+// Begin counts a call in, unless the trunk has max_calls already, or, as one of several, three quarters of all calls (total; 0: not
 // limited) so that a flood on one trunk leaves room for the others.
-func (k *keeper) begin(t *Trunk, total int) bool {
+func (k *Keeper) Begin(t *directory.Trunk, total int) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	l := k.lines[t.ID]
@@ -235,8 +285,8 @@ func (k *keeper) begin(t *Trunk, total int) bool {
 		return true // not yet followed; it is counted from the next call on
 	}
 	most := t.Settings.MaxCalls
-	if most == 0 && total > 0 && k.enabled() > 1 {
-		most = max(1, total*3/4)
+	if most == 0 {
+		most = k.shareOf(total)
 	}
 	if most > 0 && l.calls >= most {
 		return false
@@ -245,18 +295,28 @@ func (k *keeper) begin(t *Trunk, total int) bool {
 	return true
 }
 
-func (k *keeper) enabled() int {
+// Share is how many of total calls one trunk, or one address, may hold.
+func (k *Keeper) Share(total int) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.shareOf(total)
+}
+
+func (k *Keeper) shareOf(total int) int {
 	n := 0
 	for _, l := range k.lines {
 		if l.trunk.Enabled {
 			n++
 		}
 	}
-	return n
+	if n < 2 || total == 0 {
+		return total
+	}
+	return max(1, total*3/4)
 }
 
-// end counts a call out.
-func (k *keeper) end(trunkID string) {
+// End counts a call out.
+func (k *Keeper) End(trunkID string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if l := k.lines[trunkID]; l != nil && l.calls > 0 {
@@ -264,23 +324,23 @@ func (k *keeper) end(trunkID string) {
 	}
 }
 
-// trouble notes what went wrong with a trunk.
-func (k *keeper) trouble(trunkID string, err error) {
+// Trouble notes what went wrong with a trunk.
+func (k *Keeper) Trouble(trunkID string, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if l := k.lines[trunkID]; l != nil && err != nil {
-		l.err = header.Cut(err.Error(), 500)
+		l.err = troubleOf(err)
 		k.judge(l)
 	}
 }
 
 // judge sets the status from what is known; k.mu is held.
-func (k *keeper) judge(l *line) {
+func (k *Keeper) judge(l *line) {
 	next := directory.StatusUnknown
 	switch {
 	case !l.trunk.Enabled:
 		next = directory.StatusDisabled
-	case l.asked && !l.alive && l.misses >= 2 || l.trunk.Settings.Register != nil && !l.registered && l.err != "":
+	case l.asked && !l.alive && l.misses >= 2 || l.trunk.Settings.Register != nil && !l.registered && l.err != nil:
 		next = directory.StatusDown
 	case l.asked && l.alive && (l.registered || l.trunk.Settings.Register == nil), !l.asked && l.registered:
 		next = directory.StatusUp
@@ -289,7 +349,7 @@ func (k *keeper) judge(l *line) {
 		return
 	}
 	if next == directory.StatusDown {
-		k.log.Warn("trunk is down", "event", "alarm", "trunk", l.trunk.Name, "err", l.err)
+		k.log.Warn("trunk is down", "event", "alarm", "trunk", l.trunk.Name, "err", l.err.Error(), "cause", l.err.Unwrap())
 	} else {
 		k.log.Info("trunk has changed", "trunk", l.trunk.Name, "status", next)
 	}
@@ -297,21 +357,25 @@ func (k *keeper) judge(l *line) {
 }
 
 // States returns how all trunks are, by name.
-func (k *keeper) States() []TrunkState {
+func (k *Keeper) States() []directory.TrunkState {
 	trunks := k.dir.Snapshot().Trunks()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	out := make([]TrunkState, 0, len(trunks))
+	out := make([]directory.TrunkState, 0, len(trunks))
 	for _, t := range trunks {
 		l := k.lines[t.ID]
 		if l == nil {
-			out = append(out, TrunkState{TrunkID: t.ID, Status: directory.StatusUnknown})
+			out = append(out, directory.TrunkState{TrunkID: t.ID, Status: directory.StatusUnknown})
 			continue
 		}
-		out = append(out, TrunkState{
+		s := directory.TrunkState{
 			TrunkID: t.ID, Status: l.status, Since: l.since.UTC(), RTTMS: float64(l.rtt.Microseconds()) / 1000,
-			Registered: l.registered, Calls: l.calls, LastError: l.err,
-		})
+			Registered: l.registered, Calls: l.calls,
+		}
+		if e := l.err; e != nil {
+			s.LastError, s.LastErrorCode, s.LastErrorDetail = e.Text, e.Code, e.Detail
+		}
+		out = append(out, s)
 	}
 	return out
 }
