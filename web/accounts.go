@@ -62,6 +62,65 @@ func (s *Server) createAccount(ctx context.Context, in *createAccountInput) (*re
 	return answer(accountRow(account), err)
 }
 
+// AccountPath names the account in the path.
+type AccountPath struct {
+	ID string `path:"id" format:"uuid"`
+}
+
+type administerInput struct {
+	AccountPath
+	Body struct {
+		Name     *string     `json:"name,omitempty"`
+		Role     *login.Role `json:"role,omitempty" enum:"agent,supervisor,engineer,admin" doc:"another one ends the person's sessions"`
+		Locale   *string     `json:"locale,omitempty"`
+		Timezone *string     `json:"timezone,omitempty"`
+		Disabled *bool       `json:"disabled,omitempty" doc:"true ends the person's sessions and lets nobody in"`
+	}
+}
+
+func (s *Server) changeAccount(ctx context.Context, in *administerInput) (*reply[AccountRow], error) {
+	b := in.Body
+	was, is, err := login.ChangeAccount(ctx, s.cfg.Pool, in.ID, login.AccountChange{
+		Name: b.Name, Role: b.Role, Locale: b.Locale, Timezone: b.Timezone, Disabled: b.Disabled})
+	if err != nil {
+		return nil, err
+	}
+	if changed := changedFields(was, is); len(changed) > 0 {
+		changed["login"] = is.Login
+		err = s.audit(ctx, "account.change", "account:"+is.ID, changed)
+	}
+	return answer(accountRow(is), err)
+}
+
+// changedFields says what became of an account, field by field.
+func changedFields(was, is login.Account) map[string]any {
+	changed := map[string]any{}
+	for name, pair := range map[string][2]any{
+		"name": {was.Name, is.Name}, "role": {was.Role, is.Role}, "locale": {was.Locale, is.Locale},
+		"timezone": {was.Timezone, is.Timezone}, "disabled": {was.DisabledAt != nil, is.DisabledAt != nil},
+	} {
+		if pair[0] != pair[1] {
+			changed[name] = map[string]any{"from": pair[0], "to": pair[1]}
+		}
+	}
+	return changed
+}
+
+// AccountPassword is an account with its new password, which is shown this once.
+type AccountPassword struct {
+	AccountRow
+	Password string `json:"password" doc:"shown this once and stored nowhere"`
+}
+
+func (s *Server) resetPassword(ctx context.Context, in *AccountPath) (*reply[AccountPassword], error) {
+	account, password, err := login.ResetPassword(ctx, s.cfg.Pool, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	err = s.audit(ctx, "account.password", "account:"+account.ID, map[string]any{"login": account.Login})
+	return answer(AccountPassword{AccountRow: accountRow(account), Password: password}, err)
+}
+
 // Token is an API token, without its secret.
 type Token struct {
 	ID        string     `json:"id"`

@@ -43,6 +43,8 @@ func (w world) work() []example {
 		show("show-session", "/api/v1/session"),
 		show("list-accounts", "/api/v1/accounts"),
 		with("create-account", "POST", "/api/v1/accounts", m{"login": "new.agent", "password": goodPassword, "role": "agent"}),
+		with("change-account", "PATCH", "/api/v1/accounts/"+w.accountID, m{"name": "Anders", "role": "engineer", "disabled": true}),
+		with("reset-password", "POST", "/api/v1/accounts/"+w.accountID+"/password", nil),
 		show("list-owners", "/api/v1/owners"),
 		show("list-tokens", "/api/v1/tokens"),
 		with("create-token", "POST", "/api/v1/tokens", m{"name": "another", "role": "agent", "expires_at": "2099-01-01T00:00:00Z"}),
@@ -118,7 +120,7 @@ func (w world) setup(t *testing.T) []example {
 // nothing is a world of which nothing exists.
 func nothing() world {
 	id := hotline.NewID
-	return world{callID: id(), recordingID: id(), taskID: id(), partyID: id(), identityID: id(), trunkID: id(), tokenID: id(), ticket: 999999}
+	return world{callID: id(), recordingID: id(), taskID: id(), partyID: id(), identityID: id(), trunkID: id(), tokenID: id(), accountID: id(), ticket: 999999}
 }
 
 // document is what the server says of itself.
@@ -291,7 +293,7 @@ func TestDocumentIsComplete(t *testing.T) {
 // roles that may use each operation: a agent, s supervisor, e engineer, x admin. Written down here a second time, on purpose.
 var mayUse = map[string]string{
 	"show-session": "asex", "log-out": "asex", "change-own-account": "asex", "show-system": "asex",
-	"list-accounts": "x", "create-account": "x", "list-tokens": "x", "create-token": "x", "revoke-token": "x",
+	"list-accounts": "x", "create-account": "x", "change-account": "x", "reset-password": "x", "list-tokens": "x", "create-token": "x", "revoke-token": "x",
 	"list-owners": "asex", "list-tickets": "asex", "create-ticket": "asex", "show-ticket": "asex", "change-ticket": "asex", "add-note": "asex",
 	"set-ticket-state": "asex", "show-timeline": "asex", "search": "asex", "list-tasks": "asex", "complete-task": "asex", "list-parties": "asex",
 	"create-party": "asex", "show-party": "asex", "change-party": "asex", "link-phone": "asex", "unlink-identity": "asex",

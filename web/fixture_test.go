@@ -28,8 +28,8 @@ nodes:
 
 // world is something of everything in an office.
 type world struct {
-	callID, recordingID, taskID, partyID, identityID, trunkID, tokenID string
-	ticket                                                             int64
+	callID, recordingID, taskID, partyID, identityID, trunkID, tokenID, accountID string
+	ticket                                                                        int64
 }
 
 // populate makes one of each, the way it is made in life: the call by its facts, the rest by the API.
@@ -59,6 +59,7 @@ func (o *office) populate() world {
 		"schedule": map[string]any{"weekly": []any{map[string]string{"day": "mon", "from": "09:00", "to": "18:00"}}}}}, 200)
 	made(ask{method: "PUT", path: "/api/v1/prompts/welcome/en", body: map[string]any{"text": "Welcome"}}, 200)
 	w.tokenID = decode[struct{ ID string }](t, made(ask{method: "POST", path: "/api/v1/tokens", body: map[string]any{"name": "doomed", "role": "agent"}}, 201)).ID
+	w.accountID = decode[struct{ ID string }](t, made(ask{method: "POST", path: "/api/v1/accounts", body: map[string]any{"login": "moved", "password": goodPassword, "role": "agent"}}, 201)).ID
 	w.callID, w.recordingID = o.call()
 	t.Helper()
 	row := o.pool.QueryRow(t.Context(), `select t.number, t.party_id::text, k.id::text, i.id::text from call c join ticket t on t.number = c.ticket

@@ -19,7 +19,7 @@ func newGauges(s *Server) *gauges {
 		{"up_database", "1 when the database answers.", ""},
 		{"calls", "Calls that go on.", ""},
 		{"calls_max", "Calls that may go on at a time.", ""},
-		{"calls_refused_total", "Calls refused by the switchboard, by reason.", "reason"},
+		{"calls_refused_total", "Calls refused by the switchboard, by reason; no_flow: the number's flow has no published version. What the SIP edge refuses before is in hotline_sip_guard_refused_total.", "reason"},
 		{"sip_legs", "SIP dialogs that go on.", ""},
 		{"sip_half_open", "INVITEs without a final answer.", ""},
 		{"sip_invites_accepted_total", "INVITEs that were let in.", ""},
@@ -88,7 +88,7 @@ func (g *gauges) calls(set setFunc, count countFunc) {
 	refused := g.s.cfg.Switchboard.Refused()
 	count("calls_refused_total", refused.Full, "full")
 	count("calls_refused_total", refused.Draining, "draining")
-	count("calls_refused_total", refused.Route, "unassigned")
+	count("calls_refused_total", refused.Route, "no_flow")
 	j := g.s.cfg.Journal.Stats()
 	set("journal_depth", float64(j.Depth))
 	count("journal_filed_total", j.Filed)

@@ -37,6 +37,8 @@ func (s *Server) sessionRoutes(a *api) {
 	register(a, route{may: login.LoggedIn, id: "change-own-account", method: patch, path: "/api/v1/session/account", summary: "Change my name, language, time zone or password"}, s.changeOwnAccount)
 	register(a, route{may: login.ManageAccounts, id: "list-accounts", method: get, path: "/api/v1/accounts", summary: "List accounts"}, s.listAccounts)
 	register(a, route{may: login.ManageAccounts, id: "create-account", method: post, path: "/api/v1/accounts", summary: "Create an account", status: http.StatusCreated, errors: []int{conflict}}, s.createAccount)
+	register(a, route{may: login.ManageAccounts, id: "change-account", method: patch, path: "/api/v1/accounts/{id}", summary: "Change, disable or enable an account", errors: []int{conflict}}, s.changeAccount)
+	register(a, route{may: login.ManageAccounts, id: "reset-password", method: post, path: "/api/v1/accounts/{id}/password", summary: "Give an account a new random password, shown this once"}, s.resetPassword)
 	register(a, route{may: login.ReadTickets, id: "list-owners", method: get, path: "/api/v1/owners", summary: "List who may own tickets"}, s.listOwners)
 	register(a, route{may: login.ManageAccounts, id: "list-tokens", method: get, path: "/api/v1/tokens", summary: "List API tokens"}, s.listTokens)
 	register(a, route{may: login.ManageAccounts, id: "create-token", method: post, path: "/api/v1/tokens", summary: "Create an API token", status: http.StatusCreated, errors: []int{conflict}}, s.createToken)

@@ -172,7 +172,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		t.Errorf("readyz: %d %s", res.StatusCode, res.short())
 	}
 	res = o.do(ask{method: "GET", path: "/metrics"})
-	for _, want := range []string{"hotline_calls 0\n", "hotline_calls_max 10\n", "hotline_sip_legs 0\n", `hotline_sip_guard_refused_total{reason="stranger"} 0`, "hotline_rtp_ports_in_use 0\n",
+	for _, want := range []string{"hotline_calls 0\n", "hotline_calls_max 10\n", "hotline_sip_legs 0\n", `hotline_calls_refused_total{reason="no_flow"} 0`, `hotline_sip_guard_refused_total{reason="unassigned"} 0`, `hotline_sip_guard_refused_total{reason="stranger"} 0`, "hotline_rtp_ports_in_use 0\n",
 		"hotline_journal_depth 0\n", "hotline_quarantine 0\n", `hotline_recordings{state="complete"} 1`, `hotline_queue_waiting{queue="support"} 0`, "hotline_up_database 1\n",
 		`hotline_http_request_seconds_count{method="PUT",route="/api/v1/flows/{name}/draft",status="200"} 1`, `hotline_audit_entries_total{action="flow.publish"} 1`} {
 		if !bytes.Contains(res.body, []byte(want)) {

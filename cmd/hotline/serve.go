@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"hotline/tickets"
 	"hotline/web/login"
 )
 
@@ -38,8 +39,23 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	banner(stdout, c, h, *demo, first)
+	err = auditFirst(ctx, h.desk, first)
+	banner(stdout, c, h, *demo, first) // first: the passwords are shown this once, whatever comes after
+	if err != nil {
+		return err
+	}
 	return h.run(drain, stop)
+}
+
+// auditFirst writes down that the first accounts were made, by nobody.
+func auditFirst(ctx context.Context, desk *tickets.Desk, first []login.Credential) error {
+	for _, who := range first {
+		entry := tickets.NewAudit{Action: "account.create", Subject: "account:" + who.ID, Data: map[string]any{"login": who.Login, "role": who.Role, "first": true}}
+		if err := desk.Audit(ctx, tickets.System, entry); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // signals returns two contexts: the first ends at the first SIGINT or SIGTERM (or with ctx), the second at the second.

@@ -41,8 +41,8 @@ type NewAccount struct {
 
 // Credential is a first login, to be shown once.
 type Credential struct {
-	Login, Password string
-	Role            Role
+	ID, Login, Password string
+	Role                Role
 }
 
 var loginPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]{0,63}$`)
@@ -68,13 +68,20 @@ func (n *NewAccount) normalise() error {
 	if n.Timezone == "" {
 		n.Timezone = "UTC"
 	}
-	if !n.Role.Valid() {
-		return invalid("role", "account.role", "there is no role %q: use agent, supervisor, engineer or admin", n.Role)
+	if err := validateRole(n.Role); err != nil {
+		return err
 	}
 	if err := validatePerson(n.Name, n.Locale, n.Timezone); err != nil {
 		return err
 	}
 	return validatePassword(n.Password, n.Login)
+}
+
+func validateRole(r Role) error {
+	if !r.Valid() {
+		return invalid("role", "account.role", "there is no role %q: use agent, supervisor, engineer or admin", r)
+	}
+	return nil
 }
 
 func validatePerson(name, locale, timezone string) error {
@@ -148,34 +155,14 @@ func EnsureFirstAccounts(ctx context.Context, pool *pgxpool.Pool) ([]Credential,
 	var made []Credential
 	for _, role := range []Role{Admin, Agent, Supervisor, Engineer} {
 		c := Credential{Login: string(role), Password: RandomPassword(), Role: role}
-		if _, err := CreateAccount(ctx, pool, NewAccount{Login: c.Login, Name: names[role], Password: c.Password, Role: role}); err != nil {
+		a, err := CreateAccount(ctx, pool, NewAccount{Login: c.Login, Name: names[role], Password: c.Password, Role: role})
+		if err != nil {
 			return made, err
 		}
+		c.ID = a.ID
 		made = append(made, c)
 	}
 	return made, nil
-}
-
-// SetPassword gives an account a new password and ends all of its sessions.
-func SetPassword(ctx context.Context, pool *pgxpool.Pool, login, password string) error {
-	login = strings.ToLower(strings.TrimSpace(login))
-	if err := validatePassword(password, login); err != nil {
-		return err
-	}
-	hash, err := hashPassword(ctx, password)
-	if err != nil {
-		return fmt.Errorf("set password: %w", err)
-	}
-	tag, err := pool.Exec(ctx, `with changed as (update account set password_hash = @hash where login = @login returning id),
-		ended as (delete from session where account_id in (select id from changed)) select id from changed`,
-		pgx.NamedArgs{"hash": hash, "login": login})
-	if err != nil {
-		return fmt.Errorf("set password: %w", err)
-	}
-	if tag.RowsAffected() == 0 {
-		return hotline.Errorf(hotline.NotFound, "account.unknown", "there is no account %q", login)
-	}
-	return nil
 }
 
 // Accounts lists all accounts by login. There are as many as people in the organisation.

@@ -105,6 +105,9 @@ func (g *Gate) RevokeToken(ctx context.Context, id string) (Token, error) {
 	return t, nil
 }
 
+// findToken runs with every request of a program: it must find one row of the index.
+const findToken = "select " + tokenColumns + " from api_token where token_hash = $1 and revoked_at is null"
+
 // Bearer finds the token that a secret is. Errors: [ErrNoSession].
 func (g *Gate) Bearer(ctx context.Context, secret string) (Token, error) {
 	if !strings.HasPrefix(secret, TokenPrefix) || len(secret) > 100 {
@@ -114,7 +117,7 @@ func (g *Gate) Bearer(ctx context.Context, secret string) (Token, error) {
 	hash := sha256.Sum256([]byte(secret))
 	t, generation, ok := g.tokens.get(hash, now)
 	if !ok {
-		rows, err := g.pool.Query(ctx, "select "+tokenColumns+" from api_token where token_hash = $1 and revoked_at is null", hash[:])
+		rows, err := g.pool.Query(ctx, findToken, hash[:])
 		if err != nil {
 			return Token{}, fmt.Errorf("find token: %w", err)
 		}
