@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
 
 // client calls the product's API.
@@ -46,4 +47,26 @@ func (c *client) do(ctx context.Context, method, path, contentType string, body 
 		return nil, fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, raw)
 	}
 	return raw, nil
+}
+
+// settle waits until every call is filed, at most a minute, and returns when that was.
+func (c *client) settle(ctx context.Context) (time.Time, error) {
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		raw, err := c.do(limited, "GET", "/api/v1/system", "", nil)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("waiting for the journal: %w", err)
+		}
+		var system struct {
+			Depth int `json:"journal_depth"`
+		}
+		if err := json.Unmarshal(raw, &system); err != nil {
+			return time.Time{}, err
+		}
+		if system.Depth == 0 {
+			return time.Now(), nil
+		}
+		wait(limited, 50*time.Millisecond)
+	}
 }

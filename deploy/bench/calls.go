@@ -64,23 +64,23 @@ func oneCall(ctx context.Context, g *load.Generator, audio bool, all *latencies)
 	if !audio {
 		return nil
 	}
-	first, err := c.FirstPacket(time.Now().Add(2 * time.Second))
+	first, err := c.Sound(time.Now().Add(2 * time.Second))
 	if err != nil {
 		return err
 	}
 	all.prompt = append(all.prompt, first.Sub(c.Invited))
 	for range 5 { // the caller's stream is known before the digit comes
 		c.SendFrame(silence[:])
-		if _, err := c.FirstPacket(time.Now().Add(time.Second)); err != nil {
+		if _, err := c.Sound(time.Now().Add(time.Second)); err != nil {
 			return err
 		}
 	}
 	pressed := c.SendDigit(1)
-	last, err := c.Quiet(pressed, time.Now().Add(2*time.Second))
+	quiet, err := c.Quiet(time.Now().Add(2 * time.Second))
 	if err != nil {
 		return fmt.Errorf("the prompt did not stop: %w", err)
 	}
-	all.quiet = append(all.quiet, last.Sub(pressed))
+	all.quiet = append(all.quiet, quiet.Sub(pressed))
 	return nil
 }
 
@@ -93,11 +93,22 @@ var silence = func() (f [160]byte) {
 
 // rush places calls at a fixed rate, each answered and hung up at once.
 type rush struct {
-	rate             int
-	done, failed     int64
-	elapsed, cpu     time.Duration
-	answer           []time.Duration
-	cpuMicrosPerCall float64
+	rate         int
+	done, failed int64
+	elapsed, cpu time.Duration
+	filed        time.Duration // until the last call was filed
+	answer       []time.Duration
+}
+
+func (r rush) cpuPerCall() float64 { return float64(r.cpu.Microseconds()) / float64(r.done) }
+
+func (r rush) perSecond() float64 { return float64(r.done) / r.elapsed.Seconds() }
+
+func (r rush) filedPerSecond() float64 { return float64(r.done) / r.filed.Seconds() }
+
+// sustained tells whether the server kept up: no more than one call in a thousand failed, and none waited noticeably.
+func (r rush) sustained() bool {
+	return r.failed*1000 <= r.done && quantile(r.answer, 0.99) <= time.Second && r.perSecond() > 0.95*float64(r.rate)
 }
 
 func measureRush(ctx context.Context, p *process, g *load.Generator, rate int, dur time.Duration) rush {
@@ -133,9 +144,6 @@ func measureRush(ctx context.Context, p *process, g *load.Generator, rate int, d
 	r.elapsed = time.Since(start)
 	wg.Wait()
 	r.done, r.failed, r.cpu = done.Load(), failed.Load(), p.cpu()-cpu
-	if r.done > 0 {
-		r.cpuMicrosPerCall = float64(r.cpu.Microseconds()) / float64(r.done)
-	}
 	return r
 }
 
@@ -144,35 +152,37 @@ type crowd struct {
 	calls      int
 	failed     int
 	lost, late float64       // share of the packets that should have come
-	cpu        time.Duration // a second
-	rss        float64       // kB more than before
+	cpu        time.Duration // of the server, a second
+	generator  time.Duration // of this process, a second
+	rss        float64       // kB of the whole process
 }
 
-func measureCrowd(ctx context.Context, p *process, g *load.Generator, n int, dur time.Duration) crowd {
+func measureCrowd(ctx context.Context, p *product, g *load.Generator, n int, dur time.Duration) (crowd, error) {
 	c := crowd{calls: n}
-	before := p.rss()
 	calls := placeCrowd(ctx, g, n)
 	c.failed = n - len(calls)
-	var flow load.Flow
-	stop, talked := make(chan struct{}), make(chan struct{})
+	talking, stop := context.WithCancel(ctx)
+	talked := make(chan struct{})
 	go func() {
-		load.Talk(calls, 4, &flow, stop)
+		g.Plane.Talk(talking, calls)
 		close(talked)
 	}()
-	wait(ctx, 2*time.Second) // let every stream begin
-	received, late, cpu, start := flow.Received.Load(), flow.Late.Load(), p.cpu(), time.Now()
+	wait(ctx, 2*time.Second) // let every stream begin and the journal be filed, if the machine has time for it
+	received, late, cpu, own, start := g.Plane.Received.Load(), g.Plane.Late.Load(), p.cpu(), ownCPU(), time.Now()
 	wait(ctx, dur)
 	elapsed := time.Since(start)
+	c.generator = time.Duration(float64(ownCPU()-own) / elapsed.Seconds())
+	got := float64(g.Plane.Received.Load() - received)
 	c.cpu = time.Duration(float64(p.cpu()-cpu) / elapsed.Seconds())
-	c.rss = p.rss() - before
+	c.rss = p.rss()
 	expected := float64(len(calls)) * elapsed.Seconds() * 50
-	got := float64(flow.Received.Load() - received)
 	c.lost = max(0, 1-got/expected)
-	c.late = float64(flow.Late.Load()-late) / expected
-	close(stop)
+	c.late = float64(g.Plane.Late.Load()-late) / expected
+	stop()
 	<-talked
 	hangAll(ctx, calls)
-	return c
+	_, err := p.api.settle(ctx)
+	return c, err
 }
 
 func placeCrowd(ctx context.Context, g *load.Generator, n int) []*load.Call {

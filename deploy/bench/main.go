@@ -13,7 +13,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"text/tabwriter"
 	"time"
 )
@@ -45,9 +47,12 @@ func main() {
 	binary := flag.String("binary", "bin/hotline", "the product's `binary`")
 	out := flag.String("out", "bench/results.json", "where the figures go")
 	tickets := flag.Int("tickets", 1_000_000, "tickets for the list and search figures; 0 leaves them out")
+	only := flag.String("only", "", "take only the figures whose `part` has this in its name: latency, calls a second, calls with audio, lists and search")
 	peer := flag.String("peer", "", "be the peer: sipgo-floor, on this address (used by the bench itself)")
 	flag.Parse()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute) // a busy machine needs more than the five that an idle one takes
 	defer cancel()
 	if *peer != "" {
 		if err := servePeer(ctx, *peer); err != nil {
@@ -56,7 +61,7 @@ func main() {
 		return
 	}
 	r := &run{}
-	if err := measureAll(ctx, r, *binary, *tickets); err != nil {
+	if err := measureAll(ctx, r, *binary, *tickets, *only); err != nil {
 		fatal(err)
 	}
 	if err := r.write(*out); err != nil {

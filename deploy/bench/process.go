@@ -70,8 +70,13 @@ func (p *process) stop() {
 }
 
 // cpu is the processor time that the process has used: user and system.
-func (p *process) cpu() time.Duration {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+func (p *process) cpu() time.Duration { return cpuOf(p.cmd.Process.Pid) }
+
+// ownCPU is that of the bench: the load generator.
+func ownCPU() time.Duration { return cpuOf(os.Getpid()) }
+
+func cpuOf(pid int) time.Duration {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
@@ -119,6 +124,7 @@ func startProduct(ctx context.Context, binary string) (*product, error) {
 		"HOTLINE_RTP_PORTS=12000-31999", "HOTLINE_MAX_CALLS=9000", "HOTLINE_LOG_LEVEL=error")
 	cmd := exec.CommandContext(ctx, path, "serve", "--demo")
 	cmd.Env, cmd.Stderr = env, os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it has a database to stop
 	p, err := spawn(ctx, cmd, "Ctrl-C")
 	if err != nil {
 		os.RemoveAll(dir)

@@ -2,8 +2,6 @@ package load
 
 import (
 	"encoding/binary"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -30,8 +28,8 @@ func (c *Call) SendFrame(payload []byte) {
 	c.stamp += frame
 }
 
-// SendDigit sends one telephone-event (RFC 4733): its first packets at once, and the three end packets. It returns when the first
-// packet left. The end follows 80 ms later in the background of the call's own pacing, so call it between frames.
+// SendDigit sends one telephone-event (RFC 4733): its beginning and, at once, the three
+// packets of its end, 80 ms of the stream later. It returns when the first packet left.
 func (c *Call) SendDigit(event byte) time.Time {
 	var buf [16]byte
 	stamp := c.stamp
@@ -44,29 +42,32 @@ func (c *Call) SendDigit(event byte) time.Time {
 	return at
 }
 
-// FirstPacket waits until the server's first audio arrives, at most until the deadline.
-func (c *Call) FirstPacket(deadline time.Time) (time.Time, error) {
+// Sound waits until audio arrives that is not silence, at most until the deadline.
+func (c *Call) Sound(deadline time.Time) (time.Time, error) {
 	var buf [1500]byte
-	c.RTP.SetReadDeadline(deadline)
-	_, _, err := c.RTP.ReadFromUDPAddrPort(buf[:])
-	return time.Now(), err
-}
-
-// Quiet reads until a packet of silence arrives and returns when the last sounding packet before it came.
-func (c *Call) Quiet(after, deadline time.Time) (time.Time, error) {
-	var buf [1500]byte
-	last := after
 	c.RTP.SetReadDeadline(deadline)
 	for {
 		n, _, err := c.RTP.ReadFromUDPAddrPort(buf[:])
 		if err != nil {
-			return last, err
+			return time.Time{}, err
 		}
-		if n > 12 && buf[1]&0x7f == 0 {
-			if silent(buf[12:n]) {
-				return last, nil
-			}
-			last = time.Now()
+		if n > 12 && buf[1]&0x7f == 0 && !silent(buf[12:n]) {
+			return time.Now(), nil
+		}
+	}
+}
+
+// Quiet reads until a packet of silence arrives and returns when it came. The caller must have heard sound before.
+func (c *Call) Quiet(deadline time.Time) (time.Time, error) {
+	var buf [1500]byte
+	c.RTP.SetReadDeadline(deadline)
+	for {
+		n, _, err := c.RTP.ReadFromUDPAddrPort(buf[:])
+		if err != nil {
+			return time.Time{}, err
+		}
+		if n > 12 && buf[1]&0x7f == 0 && silent(buf[12:n]) {
+			return time.Now(), nil
 		}
 	}
 }
@@ -79,63 +80,4 @@ func silent(payload []byte) bool {
 		}
 	}
 	return true
-}
-
-// Flow counts the audio of many calls.
-type Flow struct {
-	Sent, Received, Late atomic.Int64 // packets; late: more than 60 ms after the one before
-}
-
-// Talk sends a frame every 20 ms on each call and reads what comes, until stop is closed. Senders share one ticker for each group.
-func Talk(calls []*Call, groups int, flow *Flow, stop <-chan struct{}) {
-	payload := make([]byte, frame)
-	for i := range payload {
-		payload[i] = byte(i)
-	}
-	var wg sync.WaitGroup
-	for g := range groups {
-		wg.Go(func() {
-			tick := time.NewTicker(20 * time.Millisecond)
-			defer tick.Stop()
-			for {
-				select {
-				case <-tick.C:
-				case <-stop:
-					return
-				}
-				for i := g; i < len(calls); i += groups {
-					calls[i].SendFrame(payload)
-					flow.Sent.Add(1)
-				}
-			}
-		})
-	}
-	for _, c := range calls {
-		wg.Go(func() { c.listen(flow, stop) })
-	}
-	wg.Wait()
-}
-
-func (c *Call) listen(flow *Flow, stop <-chan struct{}) {
-	var buf [1500]byte
-	var before time.Time
-	for {
-		c.RTP.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
-		_, _, err := c.RTP.ReadFromUDPAddrPort(buf[:])
-		select {
-		case <-stop:
-			return
-		default:
-		}
-		if err != nil {
-			before = time.Time{}
-			continue
-		}
-		now := time.Now()
-		flow.Received.Add(1)
-		if !before.IsZero() && now.Sub(before) > 60*time.Millisecond {
-			flow.Late.Add(1)
-		}
-		before = now
-	}
 }

@@ -1,5 +1,6 @@
-// Package load is a light SIP caller for measurements: many calls on one signalling socket, one RTP socket a call, time stamps taken
-// at the socket. It is a generator, not a user agent: it speaks the few messages of a call that is answered (RFC 3261, section 24.2)
+// Package load is a light SIP caller for measurements: many calls on one signalling socket, time stamps taken at the socket. A call has
+// an RTP socket of its own, or an address of 127.0.0.0/8 on the few sockets of a [Plane], which is what lets one machine hold thousands
+// beside the server that it measures. It is a generator, not a user agent: it speaks the few messages of a call that is answered (RFC 3261, section 24.2)
 // and counts everything else as a failure. Start reading at [Generator.Call].
 package load
 
@@ -21,9 +22,10 @@ type Generator struct {
 	Target netip.AddrPort // signalling address of the server
 	Number string         // whom to call
 	From   string         // caller's number; "" makes one a call
+	Plane  *Plane         // carries the audio of calls to come; nil: each opens a socket
 
 	conn  *net.UDPConn
-	local netip.AddrPort
+	port  int
 	mu    sync.Mutex
 	calls map[string]chan response // by Call-ID
 	bye   map[string]func()        // what a BYE from the server wakes
@@ -41,13 +43,13 @@ type response struct {
 
 // Listen opens the signalling socket and reads it until ctx ends.
 func (g *Generator) Listen(ctx context.Context) error {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	conn, err := net.ListenUDP("udp4", nil) // calls have addresses of their own, see Plane
 	if err != nil {
 		return err
 	}
 	conn.SetReadBuffer(8 << 20)
 	conn.SetWriteBuffer(8 << 20)
-	g.conn, g.local = conn, conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	g.conn, g.port = conn, conn.LocalAddr().(*net.UDPAddr).Port
 	g.calls, g.bye = map[string]chan response{}, map[string]func(){}
 	context.AfterFunc(ctx, func() { conn.Close() })
 	go g.read()
@@ -111,13 +113,17 @@ func (g *Generator) request(text, id string, from netip.AddrPort) {
 
 // Call is one answered call.
 type Call struct {
-	Invited  time.Time // INVITE sent
-	Answered time.Time // 200 received
-	RTP      *net.UDPConn
+	Invited  time.Time      // INVITE sent
+	Answered time.Time      // 200 received
+	RTP      *net.UDPConn   // nil: the audio is on the plane
 	Server   netip.AddrPort // where our audio goes
 	Ended    <-chan struct{}
 
 	g                     *Generator
+	lane                  *lane          // of the plane
+	audio                 netip.AddrPort // where we hear; signalling has the same address
+	source                []byte         // control message that makes packets leave from there
+	heard                 time.Time      // last packet on the plane
 	id, from, to, contact string
 	cseq                  int
 	seq                   uint16
@@ -127,21 +133,20 @@ type Call struct {
 
 // Call sends an INVITE with an offer of PCMU and telephone-event and returns when the call is answered and acknowledged.
 func (g *Generator) Call(ctx context.Context) (*Call, error) {
-	rtp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return nil, err
-	}
-	rtp.SetReadBuffer(256 << 10)
 	number := g.From
 	if number == "" {
 		number = fmt.Sprintf("+8613%09d", rand.IntN(1_000_000_000))
 	}
 	ended, cancel := context.WithCancel(ctx)
 	c := &Call{
-		g: g, RTP: rtp, Ended: ended.Done(), cseq: 1, ssrc: rand.Uint32(),
+		g: g, Ended: ended.Done(), cseq: 1, ssrc: rand.Uint32(),
 		id:   fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()),
 		from: fmt.Sprintf("<sip:%s@127.0.0.1>;tag=%08x", number, rand.Uint32()),
 		to:   fmt.Sprintf("<sip:%s@%s>", g.Number, g.Target),
+	}
+	if err := c.open(); err != nil {
+		cancel()
+		return nil, err
 	}
 	ch := make(chan response, 8)
 	g.mu.Lock()
@@ -155,10 +160,24 @@ func (g *Generator) Call(ctx context.Context) (*Call, error) {
 	return c, nil
 }
 
+// open takes a place for the call's audio.
+func (c *Call) open() error {
+	if c.g.Plane != nil {
+		c.g.Plane.join(c)
+		return nil
+	}
+	rtp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return err
+	}
+	rtp.SetReadBuffer(256 << 10)
+	c.RTP, c.audio = rtp, rtp.LocalAddr().(*net.UDPAddr).AddrPort()
+	return nil
+}
+
 func (c *Call) invite(ctx context.Context, ch chan response) error {
-	port := c.RTP.LocalAddr().(*net.UDPAddr).Port
-	sdp := fmt.Sprintf("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %d RTP/AVP 0 101\r\n"+
-		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n", port)
+	sdp := fmt.Sprintf("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP 0 101\r\n"+
+		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n", c.audio.Addr(), c.audio.Port())
 	target := fmt.Sprintf("sip:%s@%s", c.g.Number, c.g.Target)
 	c.Invited = time.Now()
 	c.send("INVITE", target, c.to, sdp)
@@ -209,7 +228,11 @@ func (c *Call) Hangup(ctx context.Context) error {
 }
 
 func (c *Call) forget() {
-	c.RTP.Close()
+	if c.lane != nil {
+		c.lane.leave(c)
+	} else {
+		c.RTP.Close()
+	}
 	c.g.mu.Lock()
 	delete(c.g.calls, c.id)
 	delete(c.g.bye, c.id)
@@ -221,10 +244,11 @@ func (c *Call) send(method, target, to, sdp string) {
 	if sdp != "" {
 		content = "Content-Type: application/sdp\r\n"
 	}
+	local := netip.AddrPortFrom(c.audio.Addr(), uint16(c.g.port))
 	msg := fmt.Sprintf("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%x%d;rport\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\n"+
 		"Call-ID: %s\r\nCSeq: %d %s\r\nContact: <sip:load@%s>\r\n%sContent-Length: %d\r\n\r\n%s",
-		method, target, c.g.local, rand.Uint64(), c.cseq, c.from, to, c.id, c.cseq, method, c.g.local, content, len(sdp), sdp)
-	c.g.conn.WriteToUDPAddrPort([]byte(msg), c.g.Target)
+		method, target, local, rand.Uint64(), c.cseq, c.from, to, c.id, c.cseq, method, local, content, len(sdp), sdp)
+	c.g.conn.WriteMsgUDPAddrPort([]byte(msg), c.source, c.g.Target)
 }
 
 // header returns the first value of a header, by its full name as this product and its peers write it.

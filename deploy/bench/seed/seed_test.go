@@ -5,8 +5,11 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"hotline/deploy/bench/seed"
 	"hotline/postgres/pgtest"
@@ -76,6 +79,41 @@ func TestSeedIsWhatListsAndSearchesSee(t *testing.T) {
 	searches(s, desk)
 }
 
+// TestSeedTokensAreTheProducts compares a sample of the documents with what the product's tokeniser makes of the rows they stand for.
+func TestSeedTokensAreTheProducts(t *testing.T) {
+	pool := pgtest.New(t)
+	if err := seed.Seed(t.Context(), pool, 500, 1000); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := pool.Query(t.Context(), `
+		select d.kind, array_remove(array[t.number::text, case d.kind when 'note' then i.body else t.subject end, p.name], null), n.value, tsvector_to_array(d.tokens)
+		from search_doc d
+		left join ticket t on t.number = d.ticket
+		left join interaction i on i.id::text = d.ref
+		join party p on p.id = coalesce(t.party_id, case when d.kind = 'party' then d.ref::uuid end)
+		join party_identity pi on pi.party_id = p.id
+		join identity n on n.id = pi.identity_id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	var kind, phone string
+	var texts, tokens []string
+	if _, err := pgx.ForEachRow(rows, []any{&kind, &texts, &phone, &tokens}, func() error {
+		seen[kind]++
+		slices.Sort(tokens)
+		if want := tickets.Tokens(texts, []string{phone}); !slices.Equal(tokens, want) {
+			t.Errorf("%s of %q, %s:\n got %q\nwant %q", kind, texts, phone, tokens, want)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if seen["ticket"] != 500 || seen["note"] != 1000 || seen["party"] != 166 {
+		t.Errorf("compared %v", seen)
+	}
+}
+
 func lists(s stopwatch, desk *tickets.Desk, owner, party string) {
 	const bar = 20 * time.Millisecond
 	open, fresh := []tickets.State{tickets.StateOpen}, []tickets.State{tickets.StateNew}
@@ -107,7 +145,8 @@ func lists(s stopwatch, desk *tickets.Desk, owner, party string) {
 		return len(p.Items), err
 	})
 	for name, q := range map[string]string{"list q common": "refund", "list q zh2": "退款", "list q name and word": "欧阳 refund"} {
-		s.holds(name, 100*time.Millisecond, true, func(int) (int, error) {
+		some := s.n >= 1_000_000 || !strings.Contains(q, " ") // few tickets may hold no open one with both
+		s.holds(name, 100*time.Millisecond, some, func(int) (int, error) {
 			p, err := desk.List(s.Context(), tickets.Filter{Query: q, States: open})
 			return len(p.Items), err
 		})
