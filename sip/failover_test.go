@@ -183,8 +183,13 @@ func TestFailover(t *testing.T) {
 	if got, _, _ := r.edge.keeper.Addr(tr.ID); got[0].String() != a.local {
 		t.Errorf("addresses %v, want the one that answers first", got)
 	}
-	// Nobody is left.
-	l = r.dial(tr.ID)
+	r.nobodyLeft(tr.ID, a, b)
+}
+
+// nobodyLeft calls when both addresses are overloaded.
+func (r *rig) nobodyLeft(trunk string, a, b *phone) {
+	t := r.t
+	l := r.dial(trunk)
 	for _, p := range []*phone{a, b} {
 		m := p.want("INVITE ")
 		p.send(answerTo(m, "503 Service Unavailable", "", ""))
@@ -192,7 +197,7 @@ func TestFailover(t *testing.T) {
 	if e := l.next(t, call.Ended); e.Cause.SIP != 503 {
 		t.Errorf("%+v", e.Cause)
 	}
-	if s := r.state(tr.ID); s.LastErrorCode != "trunk.call_refused" || s.LastErrorDetail != "503 Service Unavailable" {
+	if s := r.state(trunk); s.LastErrorCode != "trunk.call_refused" || s.LastErrorDetail != "503 Service Unavailable" {
 		t.Errorf("%+v", s)
 	}
 	r.gone()

@@ -46,7 +46,14 @@ func callFlags(stderr io.Writer) (*flag.FlagSet, *callOptions) {
 	fs.StringVar(&o.hear, "hear", "", "WAV `file` to write what is heard to")
 	fs.StringVar(&o.codec, "codec", "", "PCMU or PCMA only; empty: both")
 	fs.StringVar(&o.bind, "bind", "", "local `address`; empty: the one that reaches the number")
-	fs.DurationVar(&o.duration, "duration", -1, "hang up after this long; 0: when the other side does (default 1m0s, with --say or --play 2 s after the last word)")
+	o.duration = -1 // not given; with Func, because a default of -1ns would be shown
+	fs.Func("duration", "hang up after this `time`, such as 30s; 0: when the other side does (default 1m, with --say or --play 2 s after the last word)",
+		func(s string) (err error) {
+			if o.duration, err = time.ParseDuration(s); err == nil && o.duration < 0 {
+				err = errors.New("a time cannot be negative")
+			}
+			return err
+		})
 	fs.DurationVar(&o.ringing, "ringing", time.Minute, "give up when not answered for this long")
 	fs.BoolVar(&o.inband, "inband", false, "press keys as tones in the audio (no RFC 4733)")
 	fs.BoolVar(&o.once, "once", false, "hang up as soon as everything was sent and said")

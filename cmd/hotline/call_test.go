@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -122,5 +124,19 @@ func TestCallTarget(t *testing.T) {
 		if got := callTarget(in); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
 		}
+	}
+}
+
+// What the help says of a flag is for people: no default that means "not given".
+func TestCallHelp(t *testing.T) {
+	var help strings.Builder
+	if err := runCall(t.Context(), []string{"--help"}, io.Discard, &help); !errors.Is(err, flag.ErrHelp) {
+		t.Fatalf("got %v", err)
+	}
+	if strings.Contains(help.String(), "-1ns") || !strings.Contains(help.String(), "-duration time") {
+		t.Errorf("%s", help.String())
+	}
+	if err := runCall(t.Context(), []string{"--duration", "-5s", "4000"}, io.Discard, io.Discard); err == nil {
+		t.Error("a negative duration was taken")
 	}
 }

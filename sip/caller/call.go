@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -15,6 +18,7 @@ import (
 	"hotline/media"
 	"hotline/sip/digest"
 	"hotline/sip/header"
+	"hotline/sip/reach"
 	"hotline/sip/sdp"
 )
 
@@ -211,8 +215,11 @@ func (call *Call) follow(ctx context.Context, inv Invite, req *sipmsg.Request, s
 	call.c.own(req)
 	tx, err := call.c.client.TransactionRequest(context.WithoutCancel(ctx), req)
 	if err != nil {
-		return nil, hotline.Errorf(hotline.Unavailable, "caller.unreachable", "nobody can be reached at %s: %w", req.Recipient.String(), err)
+		return nil, call.unreached(req, err)
 	}
+	quiet, done := context.WithCancel(ctx)
+	defer done()
+	dead := call.probe(quiet, req)
 	cancelled, heard := false, false
 	// gaveUp says why there is no call: the context's reason, and that nobody was there if nobody ever said anything.
 	gaveUp := func() error {
@@ -226,7 +233,7 @@ func (call *Call) follow(ctx context.Context, inv Invite, req *sipmsg.Request, s
 	for {
 		select {
 		case res := <-tx.Responses():
-			heard = true
+			heard, dead = true, nil
 			switch {
 			case res.IsProvisional():
 				call.provisional(inv, res, start)
@@ -242,7 +249,10 @@ func (call *Call) follow(ctx context.Context, inv Invite, req *sipmsg.Request, s
 			if cancelled {
 				return nil, gaveUp()
 			}
-			return nil, hotline.Errorf(hotline.Unavailable, "caller.no_answer", "%s does not answer over %s: %v", req.Recipient.String(), call.transport, tx.Err())
+			return nil, call.unreached(req, tx.Err())
+		case <-dead:
+			tx.Terminate()
+			return nil, call.unreached(req, syscall.ECONNREFUSED)
 		case <-stop:
 			stop, cancelled = nil, true
 			giveUp = time.After(5 * time.Second)
@@ -252,6 +262,44 @@ func (call *Call) follow(ctx context.Context, inv Invite, req *sipmsg.Request, s
 			return nil, gaveUp()
 		}
 	}
+}
+
+// unreached says in plain words why nobody was reached.
+func (call *Call) unreached(req *sipmsg.Request, err error) error {
+	why := reach.Why(err)
+	text := why.At(target(req) + " over " + strings.ToUpper(call.transport))
+	return &hotline.Error{Kind: hotline.Unavailable, Code: "caller." + string(why), Message: text, Err: err}
+}
+
+// probe asks, beside the INVITE over UDP, whether the port is known to be dead: nobody has to wait 32 s (timer B) for what the host
+// says at once. A second is given to a program that is just starting. The channel is closed if the port is dead.
+func (call *Call) probe(ctx context.Context, req *sipmsg.Request) <-chan struct{} {
+	dead := make(chan struct{})
+	if call.transport == "udp" {
+		call.c.done.Go(func() {
+			for range 3 {
+				if !reach.Refused(ctx, call.c.local.Addr(), target(req), 2*time.Second) {
+					return
+				}
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(500 * time.Millisecond):
+				}
+			}
+			close(dead)
+		})
+	}
+	return dead
+}
+
+// target is the host and port that a request goes to.
+func target(req *sipmsg.Request) string {
+	port := req.Recipient.Port
+	if port == 0 {
+		port = sipmsg.DefaultPort(req.Transport())
+	}
+	return net.JoinHostPort(strings.Trim(req.Recipient.Host, "[]"), strconv.Itoa(port))
 }
 
 func reasonOf(res *sipmsg.Response) string {

@@ -178,8 +178,15 @@ Content-Length: 0
 func TestNobodyThere(t *testing.T) {
 	c := newClient(t)
 	_, err := c.Call(t.Context(), Invite{To: fmt.Sprintf("sip:4000@127.0.0.1:%d;transport=tcp", freePort(t)), From: "1"})
-	if hotline.KindOf(err) != hotline.Unavailable {
-		t.Fatalf("got %v, want unavailable", err)
+	if hotline.KindOf(err) != hotline.Unavailable || !strings.HasPrefix(err.Error(), "nobody listens at 127.0.0.1:") {
+		t.Fatalf("got %v, want that nobody listens", err)
+	}
+	// Over UDP the host says so as well, by ICMP: long before timer B, of 32 s.
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	at := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	if _, err = c.Call(ctx, Invite{To: "sip:4000@" + at, From: "1"}); err == nil || err.Error() != "nobody listens at "+at+" over UDP" {
+		t.Fatalf("got %v, want that nobody listens", err)
 	}
 }
 

@@ -100,9 +100,13 @@ func (c *Client) listen() error {
 	if err != nil {
 		return fmt.Errorf("SIP: %w", err)
 	}
-	c.done.Go(func() { _ = server.ServeUDP(udp) }) // ends when the socket is closed
+	ended := make(chan struct{})
+	c.done.Go(func() { // ends when the socket is closed
+		defer close(ended)
+		_ = server.ServeUDP(udp)
+	})
 	c.done.Go(func() { _ = server.ServeTCP(tcp) })
-	c.served()
+	c.served(ended)
 	before := c.stop
 	c.stop = func() {
 		udp.Close()
@@ -113,23 +117,28 @@ func (c *Client) listen() error {
 	return nil
 }
 
-// served returns when sipgo knows the socket; a request that leaves earlier would be given another one.
-func (c *Client) served() {
+// served returns when sipgo knows the socket, however long a busy machine takes: for a request that leaves earlier sipgo would bind
+// the same port once more, and fail.
+func (c *Client) served(ended <-chan struct{}) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for range 1000 {
+	for {
 		if conn, err := c.ua.TransportLayer().GetConnection("udp", c.local.String()); err == nil {
 			_, _ = conn.TryClose() // gives back the reference
 			return
 		}
-		<-tick.C
+		select {
+		case <-tick.C:
+		case <-ended:
+			return
+		}
 	}
 }
 
 // bothOn finds a port that is free for UDP and TCP.
 func bothOn(ip netip.Addr) (net.PacketConn, net.Listener, error) {
 	var err error
-	for range 20 {
+	for range 200 { // many callers that start together meet on the way from one to the other
 		var udp *net.UDPConn
 		udp, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, 0)))
 		if err != nil {

@@ -62,5 +62,5 @@ func troubleOf(err error) *Trouble {
 	case errors.As(err, &own):
 		return &Trouble{Code: own.Code, Text: header.Cut(own.Message, 300), err: own.Err}
 	}
-	return &Trouble{Code: "trunk.unreachable", Text: "the trunk cannot be reached", err: err}
+	return &Trouble{Code: "trunk.failed", Text: "the trunk cannot be reached", err: err}
 }

@@ -90,7 +90,7 @@ type Stream struct {
 	start     sync.Once
 	stop      sync.Once
 	done      chan struct{}
-	err       error
+	accepting sync.WaitGroup
 }
 
 // Add gives a connection that we made to the reader.
@@ -107,13 +107,22 @@ func (l *Stream) Add(ctx context.Context, c net.Conn) error {
 
 // Accept returns the next connection of either kind.
 func (l *Stream) Accept() (net.Conn, error) {
-	l.start.Do(func() { go l.accept() })
+	l.start.Do(func() { l.accepting.Go(l.accept) })
 	select {
 	case c := <-l.ready:
 		return c, nil
 	case <-l.done:
-		return nil, l.err
+		return nil, net.ErrClosed
 	}
+}
+
+// Close closes the listener and waits until nobody accepts any more.
+func (l *Stream) Close() error {
+	err := l.Listener.Close()
+	l.stop.Do(func() { close(l.done) })
+	l.start.Do(func() {}) // never from now on
+	l.accepting.Wait()
+	return err
 }
 
 // accept ends when the listener is closed.
@@ -125,7 +134,6 @@ func (l *Stream) accept() {
 				time.Sleep(10 * time.Millisecond)
 				continue
 			}
-			l.err = err
 			l.stop.Do(func() { close(l.done) })
 			return
 		}
@@ -137,10 +145,11 @@ func (l *Stream) accept() {
 			c.Close()
 			continue
 		}
+		judged := l.wrap(c, release, wait)
 		select {
-		case l.ready <- l.wrap(c, release, wait):
+		case l.ready <- judged:
 		case <-l.done:
-			c.Close()
+			judged.Close()
 		}
 	}
 }
