@@ -24,7 +24,9 @@ type TrunkState struct {
 	RTTMS      float64          `json:"rtt_ms"`
 	Registered bool             `json:"registered"`
 	Calls      int              `json:"calls"`
-	LastError  string           `json:"last_error"`
+	LastError  string           `json:"last_error" doc:"what was wrong last, in English; empty when nothing is"`
+	ErrorCode  string           `json:"last_error_code" doc:"its code for translation, such as trunk.no_answer"`
+	ErrorAt    string           `json:"last_error_detail" doc:"the address or the response that it is about"`
 }
 
 // trunkView joins a trunk with its state; a trunk that the edge has not met yet is unknown.
@@ -35,7 +37,7 @@ func (s *Server) trunkView(t sip.Trunk) Trunk {
 	}
 	for _, st := range s.cfg.Edge.TrunkStates() {
 		if st.TrunkID == t.ID {
-			v.State = TrunkState{st.Status, when(st.Since), st.RTTMS, st.Registered, st.Calls, st.LastError}
+			v.State = TrunkState{st.Status, when(st.Since), st.RTTMS, st.Registered, st.Calls, st.LastError, st.LastErrorCode, st.LastErrorDetail}
 		}
 	}
 	return v

@@ -264,6 +264,8 @@ export interface TrunkState {
   registered: boolean
   calls: number
   last_error: string
+  last_error_code?: string
+  last_error_detail?: string
 }
 export interface Trunk {
   id: string
