@@ -239,13 +239,13 @@ func TestNoACK(t *testing.T) {
 	shortTimers(t)
 	r := newRig(t)
 	p := r.phone("127.0.0.1")
+	start := time.Now() // before the 200 goes out: a busy machine makes what follows longer only
 	p.send(p.request("INVITE", "a", "", testOffer("")))
 	l := r.leg()
 	if err := l.Answer(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var times []time.Duration
-	start := time.Now()
 	for {
 		m := p.recv(3 * time.Second)
 		if strings.HasPrefix(m, "BYE ") {
@@ -257,10 +257,10 @@ func TestNoACK(t *testing.T) {
 		}
 		times = append(times, time.Since(start))
 	}
-	if n := len(times); n < 9 || n > 13 {
+	if n := len(times); n < 6 || n > 13 {
 		t.Errorf("the 200 was sent %d times: %v", n, times)
 	}
-	if d := time.Since(start); d < ackLimit*9/10 {
+	if d := time.Since(start); d < ackLimit {
 		t.Errorf("gave up after %v", d)
 	}
 	if e := l.next(t, call.Ended); e.Cause != call.CauseNoACK {
