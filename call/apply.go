@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -198,17 +199,41 @@ func (j *Journal) transact(ctx context.Context, entries []*entry) error {
 		for _, id := range fresh {
 			isNew[id] = true
 		}
-		batch := &pgx.Batch{}
-		for _, f := range facts {
-			if !isNew[f.ID] {
-				continue
-			}
-			if err := j.apply(ctx, tx, batch, f); err != nil {
-				return lost(tx, fmt.Errorf("%s of call %s: %w", f.Kind, f.CallID, err))
-			}
-		}
-		return lost(tx, send(ctx, tx, batch))
+		return lost(tx, j.applyAll(ctx, tx, slices.DeleteFunc(slices.Clone(facts), func(f Fact) bool { return !isNew[f.ID] })))
 	})
+}
+
+// applyAll applies facts one after the other, and then those that are applied together.
+func (j *Journal) applyAll(ctx context.Context, tx pgx.Tx, facts []Fact) error {
+	batch := &pgx.Batch{}
+	for _, f := range facts {
+		if err := j.apply(ctx, tx, batch, f); err != nil {
+			return fmt.Errorf("%s of call %s: %w", f.Kind, f.CallID, err)
+		}
+	}
+	if err := send(ctx, tx, batch); err != nil {
+		return err
+	}
+	for _, b := range j.batches {
+		of := slices.DeleteFunc(slices.Clone(facts), func(f Fact) bool { return !slices.Contains(b.kinds, f.Kind) })
+		if len(of) == 0 {
+			continue
+		}
+		if err := unpanicked(func() error { return b.apply(ctx, tx, of) }); err != nil {
+			return fmt.Errorf("%s of call %s, and %d more facts: %w", of[0].Kind, of[0].CallID, len(of)-1, err)
+		}
+	}
+	return nil
+}
+
+// unpanicked runs f and makes an error of a panic: a fact that trips somebody up must not stop the journal.
+func unpanicked(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return f()
 }
 
 // send sends the statements that were collected, all in one round trip, and empties the batch.
@@ -243,12 +268,7 @@ func (j *Journal) facts(entries []*entry) (facts []Fact, ids []string, err error
 
 // apply collects the statements of a fact and runs its appliers, before which all that was collected is sent: facts take effect in
 // their order.
-func (j *Journal) apply(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, f Fact) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
-		}
-	}()
+func (j *Journal) apply(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, f Fact) error {
 	if queue := j.statements[f.Kind]; queue != nil {
 		if err := queue(batch, f); err != nil {
 			return err
@@ -261,7 +281,7 @@ func (j *Journal) apply(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, f Fact
 		}
 	}
 	for _, a := range appliers {
-		if err := a(ctx, tx, f); err != nil {
+		if err := unpanicked(func() error { return a(ctx, tx, f) }); err != nil {
 			return err
 		}
 	}

@@ -25,6 +25,16 @@ import (
 // transaction fails, so it must do nothing outside of it.
 type Applier func(ctx context.Context, tx pgx.Tx, f Fact) error
 
+// BatchApplier is an [Applier] of all facts of its kinds that one transaction applies, in their order: it can take its locks in one
+// order and send its statements together. It runs behind the statements and appliers of all facts of the transaction.
+type BatchApplier func(ctx context.Context, tx pgx.Tx, facts []Fact) error
+
+// batchApplier is a BatchApplier with its kinds.
+type batchApplier struct {
+	kinds []FactKind
+	apply BatchApplier
+}
+
 // JournalConfig configures a [Journal].
 type JournalConfig struct {
 	Dir     string // a folder of its own; two processes cannot share it
@@ -46,6 +56,7 @@ type Journal struct {
 	cfg        JournalConfig
 	appliers   map[FactKind][]Applier
 	statements map[FactKind]func(*pgx.Batch, Fact) error // of this package's own rows; they run before the appliers of the fact
+	batches    []batchApplier
 	lock       *os.File
 	opened     time.Time
 	alive      time.Time // when the process before this one was last seen alive
@@ -217,6 +228,11 @@ func (j *Journal) hold(seq uint64, f Fact, size int64, p place) *entry {
 
 // On registers an applier; those of one kind run in order of registration. Register before Run.
 func (j *Journal) On(kind FactKind, a Applier) { j.appliers[kind] = append(j.appliers[kind], a) }
+
+// OnBatch registers an applier of batches; several run in order of registration. Register before Run.
+func (j *Journal) OnBatch(a BatchApplier, kinds ...FactKind) {
+	j.batches = append(j.batches, batchApplier{kinds: kinds, apply: a})
+}
 
 // File writes a fact down and sends it on its way. It never waits for the database. It fails only when the payload cannot be
 // encoded: a fact that the disk does not take is kept in memory.

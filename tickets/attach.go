@@ -60,14 +60,14 @@ type caller struct {
 	lonely   bool // the identity is there and nobody has it
 }
 
-// callerSQL finds the people of a number.
+// callerSQL finds the people of numbers.
 const callerSQL = `
-	select i.id::text, coalesce(p.id::text, ''), coalesce(p.kind, ''), coalesce(pi.level, '')
+	select i.value, i.id::text, coalesce(p.id::text, ''), coalesce(p.kind, ''), coalesce(pi.level, '')
 	from identity i left join party_identity pi on pi.identity_id = i.id left join party p on p.id = pi.party_id
-	where i.kind = 'phone' and i.value = @phone`
+	where i.kind = 'phone' and i.value = any(@phones)`
 
-// person is one row of callerSQL.
-type person struct{ Identity, ID, Kind, Level string }
+// person is one row of callerSQL. ID is "" when nobody has the number.
+type person struct{ Phone, Identity, ID, Kind, Level string }
 
 // choose says whom a number stands for.
 func choose(phone Phone, people []person, level Level) caller {
@@ -118,17 +118,19 @@ func (c caller) makeArgs(at time.Time) pgx.NamedArgs {
 	return pgx.NamedArgs{"identity": c.identity, "phone": c.phone.Value, "party": c.party, "level": c.level, "at": at, "tokens": document(phoneTokens(c.phone.Value))}
 }
 
-// intakeLock is held by whoever makes callers and tickets, until the commit: two calls of one number that come together make one
-// party and, if the rule says so, one ticket. It also keeps the journal's transactions, which touch many tickets each, from waiting
-// for each other in a circle.
-const intakeLock = `select pg_advisory_xact_lock(4712001)`
+// intakeLock is held until the commit by a person who makes callers or moves what belongs to them: no call is filed meanwhile. The
+// journal's transactions share it, and lock the callers that they are about; see intake.
+const (
+	intakeLock  = `select pg_advisory_xact_lock(4712001)`
+	intakeShare = `select pg_advisory_xact_lock_shared(4712001)`
+)
 
 // callerOf finds or makes the party of a number.
 func (d *Desk) callerOf(ctx context.Context, tx pgx.Tx, phone Phone, level Level, now time.Time) (caller, error) {
 	if _, err := tx.Exec(ctx, intakeLock); err != nil {
 		return caller{}, fmt.Errorf("intake: %w", err)
 	}
-	rows, err := tx.Query(ctx, callerSQL, pgx.NamedArgs{"phone": phone.Value})
+	rows, err := tx.Query(ctx, callerSQL, pgx.NamedArgs{"phones": []string{phone.Value}})
 	if err != nil {
 		return caller{}, fmt.Errorf("find caller: %w", err)
 	}
@@ -155,19 +157,22 @@ type candidate struct {
 }
 
 // candidateOf finds the ticket that the rule names for a caller, and holds it. queue "" means any.
-func (d *Desk) candidateOf(ctx context.Context, tx pgx.Tx, c caller, queue string, except int64, at time.Time) (candidate, bool, error) {
+func (in *intake) candidateOf(ctx context.Context, c caller, queue string, except int64, at time.Time) (candidate, bool, error) {
 	if c.identity == "" || c.isNew || c.lonely {
 		return candidate{}, false, nil
+	}
+	if err := in.flush(ctx); err != nil {
+		return candidate{}, false, err
 	}
 	whose := "party_id = @party"
 	if c.party == "" {
 		whose = "party_id is null and identity_id = @identity"
 	}
-	if queue != "" && !d.cfg.Attach.AnyQueue {
+	if queue != "" && !in.cfg.Attach.AnyQueue {
 		whose += " and queue in (@queue, '')"
 	}
 	// Not resolved first: each state by its index.
-	rows, err := tx.Query(ctx, `
+	rows, err := in.tx.Query(ctx, `
 		select number, state, queue, version, waiting_since from ticket
 		where number = (select number from (
 			(select 1 as o, number, updated_at from ticket where `+whose+` and state in ('new', 'open', 'pending') and number <> @except
@@ -176,7 +181,7 @@ func (d *Desk) candidateOf(ctx context.Context, tx pgx.Tx, c caller, queue strin
 			(select 2, number, updated_at from ticket where `+whose+` and state = 'resolved' and resolved_at >= @since and number <> @except
 				order by updated_at desc, number desc limit 1)) u order by o limit 1)
 		for update`,
-		pgx.NamedArgs{"party": c.party, "identity": c.identity, "queue": queue, "except": except, "since": at.AddDate(0, 0, -d.cfg.Attach.Days)})
+		pgx.NamedArgs{"party": c.party, "identity": c.identity, "queue": queue, "except": except, "since": at.AddDate(0, 0, -in.cfg.Attach.Days)})
 	if err != nil {
 		return candidate{}, false, fmt.Errorf("find open ticket: %w", err)
 	}

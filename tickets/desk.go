@@ -3,6 +3,8 @@ package tickets
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -53,14 +55,7 @@ func New(pool *pgxpool.Pool, cfg Config) *Desk {
 // Register has j apply the facts of calls to tickets. Register after the recordings' store: a recording's row is given its ticket
 // here.
 func (d *Desk) Register(j *call.Journal) {
-	j.On(call.FactCallStarted, d.ring)
-	j.On(call.FactCallPhase, d.phase)
-	j.On(call.FactCallNoted, d.noted)
-	j.On(call.FactVoicemailLeft, d.voicemail)
-	j.On(call.FactCallbackAsked, d.callback)
-	j.On(call.FactCallEnded, d.ended)
-	j.On(call.FactRecordingStart, d.recording)
-	j.On(call.FactRecordingEnd, d.recording)
+	j.OnBatch(d.file, slices.Collect(maps.Keys(filing))...)
 }
 
 // Actor is who does something. It goes into the history with what was done.

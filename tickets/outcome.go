@@ -14,40 +14,55 @@ import (
 
 // phase follows a call into the queue that the menu picked. Its ticket goes with it when the call is all there is to the ticket;
 // otherwise the rule is asked again, for that queue.
-func (d *Desk) phase(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+func (in *intake) phase(ctx context.Context, f call.Fact) error {
 	var p call.CallPhase
 	if err := f.Decode(&p); err != nil || p.Queue == "" {
 		return err
 	}
-	h, ring, ok, err := ticketOf(ctx, tx, f.CallID)
-	if err != nil || !ok || h.Queue == p.Queue {
+	h, err := in.ticketOf(ctx, f.CallID)
+	if err != nil || h == nil || h.Queue == p.Queue {
 		return err
 	}
 	at := stamp(f.At)
-	alone := ring.Made && h.Others == 0
-	split := d.cfg.Attach.Mode == AttachJoin && !d.cfg.Attach.AnyQueue && h.Queue != ""
+	alone := h.Ring.Made && h.Others == 0
+	split := in.cfg.Attach.Mode == AttachJoin && !in.cfg.Attach.AnyQueue && h.Queue != ""
 	if split {
-		found, ok, err := d.candidateOf(ctx, tx, caller{identity: h.Identity, party: h.Party}, p.Queue, h.Number, at)
+		found, ok, err := in.candidateOf(ctx, caller{identity: h.Identity, party: h.Party}, p.Queue, h.Number, at)
 		if err != nil {
 			return err
 		}
 		if ok && found.Queue == p.Queue {
-			return d.move(ctx, tx, System, h, ring, f.CallID, found, whyQueue, at)
+			return in.move(ctx, h, found, at)
 		}
 	}
 	switch {
 	case alone || h.Queue == "":
-		_, err := appendEvent(ctx, tx, event{ticket: h.Number, kind: "queue", actor: System, at: at, data: moved{From: h.Queue, To: p.Queue},
+		in.append(event{ticket: h.Number, kind: "queue", actor: System, at: at, data: moved{From: h.Queue, To: p.Queue},
 			set: ", queue = @to, version = version + 1", args: pgx.NamedArgs{"to": p.Queue}})
-		return err
+		in.forget(h.Number)
+		h.Queue, h.Version = p.Queue, h.Version+1
+		in.held[f.CallID] = h
 	case split:
-		to, err := d.splitOff(ctx, tx, h, p.Queue, at)
+		if err := in.flush(ctx); err != nil {
+			return err
+		}
+		to, err := in.splitOff(ctx, in.tx, *h, p.Queue, at)
 		if err != nil {
 			return err
 		}
-		return d.move(ctx, tx, System, h, ring, f.CallID, to, whyQueue, at)
+		return in.move(ctx, h, to, at)
 	}
 	return nil // the ticket holds more than this call: somebody works on it where it is
+}
+
+// move takes a call to the ticket of the queue that was picked.
+func (in *intake) move(ctx context.Context, from *held, to candidate, at time.Time) error {
+	if err := in.flush(ctx); err != nil {
+		return err
+	}
+	in.forget(from.Number)
+	in.forget(to.Number)
+	return in.Desk.move(ctx, in.tx, System, *from, to, whyQueue, at)
 }
 
 // splitOff makes the ticket that a call moves to.
@@ -69,8 +84,8 @@ func (d *Desk) splitOff(ctx context.Context, tx pgx.Tx, h held, queue string, at
 
 // move takes a call with all that it left (messages, tasks, recordings) from one ticket to another, both held. What its arrival
 // changed on the first is undone, unless somebody has changed that ticket since; a ticket that the call had made is closed.
-func (d *Desk) move(ctx context.Context, tx pgx.Tx, by Actor, from held, ring ringData, callID string, to candidate, why string, at time.Time) error {
-	b := &pgx.Batch{}
+func (d *Desk) move(ctx context.Context, tx pgx.Tx, by Actor, from held, to candidate, why string, at time.Time) error {
+	b, ring, callID := &pgx.Batch{}, from.Ring, from.CallID
 	args := pgx.NamedArgs{"call": callID, "from": from.Number, "to": to.Number}
 	b.Queue(`update ticket_interaction set ticket = @to where ticket = @from and interaction_id in (select id from interaction where call_id = @call)`, args)
 	b.Queue(`update call set ticket = @to where id = @call`, args)
@@ -113,11 +128,14 @@ func (d *Desk) MoveCall(ctx context.Context, by Actor, callID string, to int64) 
 		return 0, notFound("call", callID)
 	}
 	err = d.tx(ctx, func(tx pgx.Tx, now time.Time) error {
-		h, ring, ok, err := ticketOf(ctx, tx, callID)
+		if _, err := tx.Exec(ctx, intakeLock); err != nil { // the call must not be filed elsewhere meanwhile
+			return fmt.Errorf("move call: %w", err)
+		}
+		h, err := ticketOf(ctx, tx, callID)
 		if err != nil {
 			return err
 		}
-		if !ok {
+		if h == nil {
 			return notFound("call", callID)
 		}
 		if h.Number == to {
@@ -125,7 +143,7 @@ func (d *Desk) MoveCall(ctx context.Context, by Actor, callID string, to int64) 
 		}
 		c := candidate{}
 		if to == 0 {
-			c, err = d.splitOff(ctx, tx, h, h.Queue, now)
+			c, err = d.splitOff(ctx, tx, *h, h.Queue, now)
 		} else {
 			c, err = target(ctx, tx, to)
 		}
@@ -133,7 +151,7 @@ func (d *Desk) MoveCall(ctx context.Context, by Actor, callID string, to int64) 
 			return err
 		}
 		number = c.Number
-		return d.move(ctx, tx, by, h, ring, callID, c, whyPerson, now)
+		return d.move(ctx, tx, by, *h, c, whyPerson, now)
 	})
 	return number, err
 }
@@ -153,17 +171,20 @@ func target(ctx context.Context, tx pgx.Tx, number int64) (c candidate, err erro
 }
 
 // voicemail puts a message on the ticket.
-func (d *Desk) voicemail(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+func (in *intake) voicemail(ctx context.Context, f call.Fact) error {
 	var p call.VoicemailLeft
 	if err := f.Decode(&p); err != nil {
 		return err
 	}
-	h, _, ok, err := ticketOf(ctx, tx, f.CallID)
-	if err != nil || !ok {
+	h, err := in.ticketOf(ctx, f.CallID)
+	if err != nil || h == nil {
+		return err
+	}
+	if err := in.flush(ctx); err != nil {
 		return err
 	}
 	at := stamp(f.At)
-	tag, err := tx.Exec(ctx, `
+	tag, err := in.tx.Exec(ctx, `
 		with i as (
 			insert into interaction (id, kind, direction, party_id, call_id, data, at)
 			values ($1, 'voicemail', 'in', nullif($2, '')::uuid, $3, $4, $5) on conflict (id) do nothing returning id
@@ -175,13 +196,12 @@ func (d *Desk) voicemail(ctx context.Context, tx pgx.Tx, f call.Fact) error {
 	if err != nil || tag.RowsAffected() == 0 { // applied before
 		return wrap(err, "voicemail on ticket %d", h.Number)
 	}
-	_, err = appendEvent(ctx, tx, event{ticket: h.Number, kind: "voicemail", actor: System, interaction: f.ID, at: at,
+	in.append(event{ticket: h.Number, kind: "voicemail", actor: System, interaction: f.ID, at: at,
 		data: map[string]any{"call_id": f.CallID, "recording_id": p.RecordingID, "duration_ms": p.DurationMS},
 		set:  ", waiting_since = coalesce(waiting_since, @at)"})
-	if err != nil {
-		return err
-	}
-	return d.owe(ctx, tx, debt{ticket: h.Number, callID: f.CallID, phone: h.Phone, reason: "voicemail", queue: orQueue(p.Queue, h.Queue), at: at})
+	in.forget(h.Number)
+	in.owe(debt{ticket: h.Number, callID: f.CallID, phone: h.Phone, reason: "voicemail", queue: orQueue(p.Queue, h.Queue), at: at})
+	return nil
 }
 
 func wrap(err error, format string, args ...any) error {
@@ -199,20 +219,21 @@ func orQueue(q, otherwise string) string {
 }
 
 // callback makes the task that a caller asked for.
-func (d *Desk) callback(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+func (in *intake) callback(ctx context.Context, f call.Fact) error {
 	var p call.CallbackAsked
 	if err := f.Decode(&p); err != nil {
 		return err
 	}
-	h, _, ok, err := ticketOf(ctx, tx, f.CallID)
-	if err != nil || !ok {
+	h, err := in.ticketOf(ctx, f.CallID)
+	if err != nil || h == nil {
 		return err
 	}
-	phone := NormalisePhone(p.Phone, d.cfg.Country).Value
+	phone := NormalisePhone(p.Phone, in.cfg.Country).Value
 	if phone == "" {
 		phone = h.Phone
 	}
-	return d.owe(ctx, tx, debt{ticket: h.Number, callID: f.CallID, phone: phone, reason: "asked", queue: orQueue(p.Queue, h.Queue), at: stamp(f.At)})
+	in.owe(debt{ticket: h.Number, callID: f.CallID, phone: phone, reason: "asked", queue: orQueue(p.Queue, h.Queue), at: stamp(f.At)})
+	return nil
 }
 
 // debt is what we owe a caller: to be called back or, when no number is known, to be followed up.
@@ -240,17 +261,18 @@ const oweSQL = `
 	)
 	select id::text, due_at, 'kept' from kept union all select id::text, due_at, 'made' from made`
 
-// queueDebt writes a debt with a batch; settleDebt tells it to the timeline when the batch is done.
-func (d *Desk) queueDebt(b *pgx.Batch, o *debt) {
+// owe writes a debt; flush tells it to the timeline when it is written.
+func (in *intake) owe(o debt) {
 	o.task = taskData{Kind: "callback", Reason: o.reason}
 	if o.phone == "" {
 		o.task.Kind = "follow_up"
 	}
-	due := o.at.Add(d.cfg.CallbackWithin)
+	due := o.at.Add(in.cfg.CallbackWithin)
 	if o.reason == "asked" {
 		due = o.at // the place in the line is kept: it is their turn as soon as somebody is free
 	}
-	b.Queue(oweSQL, pgx.NamedArgs{"id": hotline.NewID(), "kind": o.task.Kind, "ticket": o.ticket, "call": o.callID, "phone": o.phone,
+	in.debts = append(in.debts, &o)
+	in.batch.Queue(oweSQL, pgx.NamedArgs{"id": hotline.NewID(), "kind": o.task.Kind, "ticket": o.ticket, "call": o.callID, "phone": o.phone,
 		"reason": o.reason, "queue": o.queue, "due": due, "at": o.at}).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(&o.task.Task, &o.task.DueAt, &o.task.Change)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -260,32 +282,19 @@ func (d *Desk) queueDebt(b *pgx.Batch, o *debt) {
 	})
 }
 
-func (o *debt) settle(ctx context.Context, tx pgx.Tx) error {
-	if o.task.Task == "" {
-		return nil
-	}
-	_, err := appendEvent(ctx, tx, event{ticket: o.ticket, kind: "task", actor: System, at: o.at, data: o.task,
-		set: nextDue + ", waiting_since = coalesce(waiting_since, @at)"})
-	return err
-}
-
-func (d *Desk) owe(ctx context.Context, tx pgx.Tx, o debt) error {
-	b := &pgx.Batch{}
-	d.queueDebt(b, &o)
-	if err := tx.SendBatch(ctx, b).Close(); err != nil {
-		return fmt.Errorf("task on ticket %d: %w", o.ticket, err)
-	}
-	return o.settle(ctx, tx)
+// event is what the timeline says of a debt.
+func (o *debt) event() event {
+	return event{ticket: o.ticket, kind: "task", actor: System, at: o.at, data: o.task, set: nextDue + ", waiting_since = coalesce(waiting_since, @at)"}
 }
 
 // recording gives the row of a recording its ticket.
-func (d *Desk) recording(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+func (in *intake) recording(_ context.Context, f call.Fact) error {
 	var p call.RecordingRow
 	if err := f.Decode(&p); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `update recording set ticket = (select ticket from call where id = $2) where id = $1 and ticket is null`, p.ID, f.CallID)
-	return wrap(err, "recording's ticket")
+	in.batch.Queue(`update recording set ticket = (select ticket from call where id = $2) where id = $1 and ticket is null`, p.ID, f.CallID)
+	return nil
 }
 
 // endedData is what the timeline says of the end of a call.
@@ -297,44 +306,44 @@ type endedData struct {
 }
 
 // ended files how a call went, and what we owe the caller for it.
-func (d *Desk) ended(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+func (in *intake) ended(ctx context.Context, f call.Fact) error {
 	var p call.CallEnded
 	if err := f.Decode(&p); err != nil {
 		return err
 	}
-	h, ring, ok, err := ticketOf(ctx, tx, f.CallID)
-	if err != nil || !ok || ring.Result != "" {
+	h, err := in.ticketOf(ctx, f.CallID)
+	if err != nil || h == nil || h.Ring.Result != "" {
 		return err
 	}
-	at := stamp(f.At)
+	at, ring := stamp(f.At), h.Ring
 	served := p.Result == call.ResultAnswered || p.Result == call.ResultTransferred
 	e := event{ticket: h.Number, kind: "call_ended", actor: System, at: at,
 		data: endedData{CallID: f.CallID, Result: p.Result, Queue: orQueue(p.Queue, h.Queue), Phase: p.Phase}}
 	if served || p.Result == call.ResultCompleted && ring.Waits || p.Result == call.ResultRejected && ring.Waits {
 		e.set = ", waiting_since = null"
 	}
-	b := &pgx.Batch{}
-	b.Queue(`update interaction set data = data || jsonb_build_object('result', $2::text) where id = $1`, h.Interaction, p.Result)
-	b.Queue(e.statement())
+	in.batch.Queue(`update interaction set data = data || jsonb_build_object('result', $2::text) where id = $1`, h.Interaction, p.Result)
+	in.append(e)
 	switch {
 	case served && h.State == StateNew:
-		b.Queue(stateEvent(System, h.Number, StateNew, StateOpen, "call_answered", at).statement())
+		in.append(stateEvent(System, h.Number, StateNew, StateOpen, "call_answered", at))
 	case p.Result == call.ResultCompleted && h.State == StateNew && ring.Made && h.Others == 0:
 		// The flow has served the caller (status, opening hours): nobody needs to look. Whoever calls again opens it again.
-		b.Queue(stateEvent(System, h.Number, StateNew, StateResolved, "self_service", at).statement())
+		in.append(stateEvent(System, h.Number, StateNew, StateResolved, "self_service", at))
 	case p.Result == call.ResultCompleted && ring.Reopened != "" && h.State == StateOpen && h.Version == ring.Version:
-		b.Queue(stateEvent(System, h.Number, StateOpen, ring.Reopened, "self_service", at).statement())
+		in.append(stateEvent(System, h.Number, StateOpen, ring.Reopened, "self_service", at))
 	}
-	o := debt{ticket: h.Number, callID: f.CallID, phone: h.Phone, reason: string(p.Result), queue: orQueue(p.Queue, h.Queue), at: at}
+	in.forget(h.Number)
 	// A withheld number leaves nobody to call back.
 	if h.Phone != "" && (p.Result == call.ResultAbandoned || p.Result == call.ResultCutBySystem || p.Result == call.ResultFailed) {
-		d.queueDebt(b, &o)
-	}
-	if err := tx.SendBatch(ctx, b).Close(); err != nil {
-		return fmt.Errorf("end of call on ticket %d: %w", h.Number, err)
+		in.owe(debt{ticket: h.Number, callID: f.CallID, phone: h.Phone, reason: string(p.Result), queue: orQueue(p.Queue, h.Queue), at: at})
 	}
 	if p.Result == call.ResultAnswered {
-		return cancelTasks(ctx, tx, System, h.Number, h.Phone, at) // who got through need not be called back
+		// Who got through need not be called back.
+		if err := in.flush(ctx); err != nil {
+			return err
+		}
+		return cancelTasks(ctx, in.tx, System, h.Number, h.Phone, at)
 	}
-	return o.settle(ctx, tx)
+	return nil
 }

@@ -7,8 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"hotline"
 	"hotline/call"
+	"hotline/postgres"
 )
 
 func TestACallIsATicketWhenItRings(t *testing.T) {
@@ -329,24 +332,15 @@ func TestAppliersAreIdempotent(t *testing.T) {
 		b, _ := json.Marshal(payload)
 		return call.Fact{ID: o.one(`select id from interaction where call_id = '` + id + `' and kind = case '` + string(kind) + `' when 'voicemail.left' then 'voicemail' else 'call' end`), CallID: id, Kind: kind, At: start, Data: b}
 	}
-	for _, again := range []struct {
-		apply call.Applier
-		fact  call.Fact
-	}{
-		{o.ring, raw(call.FactCallStarted, call.CallStarted{Info: call.Info{Direction: call.Inbound, Caller: phone(1), Queue: "support"}})},
-		{o.phase, raw(call.FactCallPhase, call.CallPhase{Queue: "sales"})},
-		{o.voicemail, raw(call.FactVoicemailLeft, call.VoicemailLeft{})},
-		{o.ended, raw(call.FactCallEnded, call.CallEnded{Result: call.ResultAbandoned})},
-	} {
-		tx, err := o.pool.Begin(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := again.apply(t.Context(), tx, again.fact); err != nil {
-			t.Fatal(again.fact.Kind, err)
-		}
-		if err := tx.Commit(t.Context()); err != nil {
-			t.Fatal(err)
+	again := []call.Fact{
+		raw(call.FactCallStarted, call.CallStarted{Info: call.Info{Direction: call.Inbound, Caller: phone(1), Queue: "support"}}),
+		raw(call.FactCallPhase, call.CallPhase{Queue: "sales"}),
+		raw(call.FactVoicemailLeft, call.VoicemailLeft{}),
+		raw(call.FactCallEnded, call.CallEnded{Result: call.ResultAbandoned}),
+	}
+	for _, facts := range [][]call.Fact{again[:1], again[1:2], again[2:3], again[3:], again} {
+		if err := postgres.Tx(t.Context(), o.pool, func(tx pgx.Tx) error { return o.Desk.file(t.Context(), tx, facts) }); err != nil {
+			t.Fatal(facts[0].Kind, err)
 		}
 	}
 	equal(t, "history", o.kinds(number), before)
@@ -354,26 +348,35 @@ func TestAppliersAreIdempotent(t *testing.T) {
 	equal(t, "tasks", o.one(`select count(*) from task`), "1")
 }
 
-func TestCallsOfOneNumberAtOnce(t *testing.T) {
+func TestCallsOfOneCallerAtOnce(t *testing.T) {
 	o := open(t, Config{})
+	party := o.ticket(o.rings(phone(7), "support")).Party.ID
+	if _, err := o.LinkPhone(t.Context(), o.agent, party, phone(8).Number, Known); err != nil {
+		t.Fatal(err)
+	}
 	var wait sync.WaitGroup
-	for range 40 {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			id := o.rings(phone(7), "support")
+	for i := range 120 {
+		wait.Go(func() {
+			id := o.rings(phone([]int{7, 8, 1, 2, 3}[i%5]), "") // two numbers of one party, and three that are new
+			o.file(id, call.FactCallPhase, call.CallPhase{Phase: call.PhaseQueued, Queue: "support"})
 			o.file(id, call.FactCallEnded, call.CallEnded{Result: call.ResultAbandoned, At: time.Now()})
-		}()
+		})
 	}
 	wait.Wait()
 	o.settled()
-	equal(t, "parties", o.one(`select count(*) from party`), "1")
-	equal(t, "tickets", o.one(`select count(*) from ticket`), "1")
-	equal(t, "open tasks", o.one(`select count(*) from task where state = 'open'`), "1")
-	equal(t, "calls on it", o.one(`select count(*) from call where ticket is not null`), "40")
-	var n int64
-	o.pool.QueryRow(t.Context(), `select number from ticket`).Scan(&n)
-	o.kinds(n)
+	equal(t, "parties", o.one(`select count(*) from party`), "4")
+	equal(t, "tickets", o.one(`select string_agg(distinct queue, ' ') || count(*) from ticket`), "support4")
+	equal(t, "open tasks", o.one(`select count(*) from task where state = 'open'`), "4")
+	equal(t, "calls on them", o.one(`select count(*) from call where ticket is not null`), "121")
+	equal(t, "deadlocks", o.one(`select deadlocks from pg_stat_database where datname = current_database()`), "0")
+	rows, _ := o.pool.Query(t.Context(), `select number from ticket`)
+	numbers, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range numbers {
+		o.kinds(n)
+	}
 }
 
 func TestNewestOpenTicketForTheStatus(t *testing.T) {
