@@ -2,6 +2,7 @@ package flow
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,13 +92,26 @@ func TestOutline(t *testing.T) {
 	}
 	for _, n := range list {
 		if n.ID == "main" {
-			if n.Kind != "menu" || n.Title != "Main menu" || n.Line == 0 || len(n.Next) != 5 || n.Next[0] != (Way{"1", "support"}) || n.Summary != "demo-menu" {
+			if n.Kind != "menu" || n.Title != "Main menu" || n.Line == 0 || len(n.Next) != 5 || n.Next[0] != (Way{"1", "support"}) || n.Summary["en"] != "demo-menu" || n.Summary["zh-CN"] != "demo-menu" {
 				t.Errorf("main: %+v", n)
 			}
 			return
 		}
 	}
 	t.Error("the menu is not in the outline")
+}
+
+// Inline texts are shown in the reader's language, and in the other one where the flow says it in that alone.
+func TestOutlineSpeaksBothLanguages(t *testing.T) {
+	list := Outline(`flow: x
+nodes:
+  a: {kind: play, say: [welcome, {text: {zh-CN: 您好, en: Hello}}, {text: {en: only so}}], next: b}
+  b: {kind: hangup}
+`)
+	want := map[string]string{"en": "welcome · Hello · only so", "zh-CN": "welcome · 您好 · only so"}
+	if len(list) != 2 || !maps.Equal(list[0].Summary, want) {
+		t.Errorf("%+v, want the summary %v", list, want)
+	}
 }
 
 // FuzzParse: whatever is fed, no panic, no time without end, and a flow without problems is safe to walk.

@@ -7,12 +7,12 @@ import (
 
 // NodeOutline is a node as the console's tree shows it.
 type NodeOutline struct {
-	ID      string `json:"id"`
-	Kind    string `json:"kind"`
-	Title   string `json:"title"`
-	Summary string `json:"summary"`
-	Line    int    `json:"line"`
-	Next    []Way  `json:"next"`
+	ID      string            `json:"id"`
+	Kind    string            `json:"kind"`
+	Title   string            `json:"title"`
+	Summary map[string]string `json:"summary" doc:"by language: en, zh-CN"`
+	Line    int               `json:"line"`
+	Next    []Way             `json:"next"`
 }
 
 // Way leads from a node to another.
@@ -47,14 +47,23 @@ func Outline(source string) []NodeOutline {
 }
 
 func (n *Node) outline() NodeOutline {
-	o := NodeOutline{ID: n.ID, Kind: string(n.Kind), Title: n.Title, Summary: n.summary(), Line: n.Line, Next: []Way{}}
+	o := NodeOutline{ID: n.ID, Kind: string(n.Kind), Title: n.Title, Summary: n.summaries(), Line: n.Line, Next: []Way{}}
 	for _, e := range n.edges() {
 		o.Next = append(o.Next, Way{On: e.On, To: e.To.Node})
 	}
 	return o
 }
 
-func (n *Node) summary() string {
+// summaries says what a node does to readers of each language.
+func (n *Node) summaries() map[string]string {
+	all := map[string]string{}
+	for _, l := range Languages {
+		all[l] = n.summary(l)
+	}
+	return all
+}
+
+func (n *Node) summary(language string) string {
 	switch s := n.Spec.(type) {
 	case *Hours:
 		return s.Name.Value
@@ -75,10 +84,11 @@ func (n *Node) summary() string {
 	case *Transfer:
 		return s.To.Value
 	}
-	return n.sayings().summary()
+	return n.sayings().summary(language)
 }
 
-func (s Saying) summary() string {
+// summary shortens what is said, in one language; what is not said in it is shown in the other.
+func (s Saying) summary(language string) string {
 	var parts []string
 	for _, p := range s {
 		switch {
@@ -87,7 +97,7 @@ func (s Saying) summary() string {
 		case p.Value != "":
 			parts = append(parts, p.Value)
 		default:
-			for _, l := range Languages {
+			for _, l := range append([]string{language}, Languages...) {
 				if p.Text[l] != "" {
 					parts = append(parts, p.Text[l])
 					break

@@ -90,7 +90,7 @@ describe('hours', () => {
 })
 
 describe('flows', () => {
-  const node = (id: string, ...next: [string, string][]): OutlineNode => ({ id, kind: 'menu', title: '', summary: '', line: 1, next: next.map(([on, to]) => ({ on, to })) })
+  const node = (id: string, ...next: [string, string][]): OutlineNode => ({ id, kind: 'menu', title: '', summary: {}, line: 1, next: next.map(([on, to]) => ({ on, to })) })
   it('become a tree in which a loop is a reference', () => {
     const rows = treeOf([node('a', ['1', 'b'], ['2', 'gone']), node('b', ['*', 'a']), node('alone')])
     expect(rows.map((r) => [r.to, r.depth, r.reference, r.loose, r.node !== undefined])).toEqual([

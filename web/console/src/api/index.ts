@@ -89,7 +89,9 @@ export const api = {
   audit: (query: Query, signal?: AbortSignal) => http.get<T.Page<T.AuditEntry>>('/audit', query, signal),
   accounts: {
     list: () => http.get<T.Page<T.Account>>('/accounts'),
-    create: (account: object) => http.post<T.Account & { password?: string }>('/accounts', account),
+    create: (account: object) => http.post<T.Account>('/accounts', account),
+    update: (account: string, change: object) => http.patch<T.Account>(`/accounts/${id(account)}`, change),
+    newPassword: (account: string) => http.post<T.Account & { password: string }>(`/accounts/${id(account)}/password`),
   },
   owners: () => http.get<T.Page<T.Person>>('/owners'),
   tokens: {

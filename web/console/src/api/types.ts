@@ -313,7 +313,7 @@ export interface OutlineNode {
   id: string
   kind: string
   title: string
-  summary: string
+  summary: Title
   line: number
   next: { on: string; to: string }[] | null
 }

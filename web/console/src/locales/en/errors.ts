@@ -42,6 +42,7 @@ export const errors = {
     account: {
       exists: 'This login is taken',
       unknown: 'There is no such account',
+      last_admin: 'This is the last admin who can log in: make somebody else an admin first',
       login: 'A login has letters, digits, dots and hyphens',
       name: 'The name is not right',
       role: 'There is no such role',

@@ -28,6 +28,7 @@ export const errors = {
     account: {
       exists: '登录名已被使用',
       unknown: '账号不存在',
+      last_admin: '这是最后一个可登录的管理员，请先将他人设为管理员',
       login: '登录名只能包含字母、数字、点和连字符',
       name: '名称不正确',
       role: '角色不存在',
