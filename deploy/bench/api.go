@@ -49,9 +49,9 @@ func (c *client) do(ctx context.Context, method, path, contentType string, body 
 	return raw, nil
 }
 
-// settle waits until every call is filed, at most a minute, and returns when that was.
+// settle waits until every call is filed, at most two minutes, and returns when that was.
 func (c *client) settle(ctx context.Context) (time.Time, error) {
-	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	for {
 		raw, err := c.do(limited, "GET", "/api/v1/system", "", nil)

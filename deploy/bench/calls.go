@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -96,7 +97,6 @@ type rush struct {
 	rate         int
 	done, failed int64
 	elapsed, cpu time.Duration
-	filed        time.Duration // until the last call was filed
 	answer       []time.Duration
 }
 
@@ -104,7 +104,10 @@ func (r rush) cpuPerCall() float64 { return float64(r.cpu.Microseconds()) / floa
 
 func (r rush) perSecond() float64 { return float64(r.done) / r.elapsed.Seconds() }
 
-func (r rush) filedPerSecond() float64 { return float64(r.done) / r.filed.Seconds() }
+func (r rush) report() {
+	fmt.Fprintf(os.Stderr, "bench:   %d calls/s: %d failed, answered within %.1f ms (p99), %.0f µs of CPU each while they lasted\n",
+		r.rate, r.failed, ms(quantile(r.answer, 0.99)), r.cpuPerCall())
+}
 
 // sustained tells whether the server kept up: no more than one call in a thousand failed, and none waited noticeably.
 func (r rush) sustained() bool {
