@@ -316,14 +316,8 @@ func TestFloodOfATrunk(t *testing.T) {
 	if refused < 100 {
 		t.Errorf("%d of 200 half-open calls were refused", refused)
 	}
-	for len(r.legs) > 0 {
-		<-r.legs
-	}
 	p := r.phone("127.4.0.1")
-	p.send(p.request("INVITE", newTag(), "", testOffer("")))
-	if l := r.leg(); l.Info().TrunkName != "info" {
-		t.Errorf("leg %+v", l.Info())
-	}
+	r.legOf(p, "info", p.request("INVITE", newTag(), "", testOffer("")))
 	if s := r.edge.Stats(); s.Legs > 40 {
 		t.Errorf("%+v", s)
 	}

@@ -94,17 +94,7 @@ func TestFloodOfHalfOpenCalls(t *testing.T) {
 		t.Errorf("the heap grew by %d MB", grown>>20)
 	}
 	other := r.phone("127.3.0.1")
-	other.send(other.request("OPTIONS", "o", "", ""))
-	other.want("SIP/2.0 200")
-	other.cseq++
-	other.send(other.request("INVITE", "i", "", testOffer("")))
-	found := false
-	for !found {
-		l := r.leg()
-		if found = l.Info().TrunkName == "alaw"; found {
-			l.Hangup(t.Context(), call.CauseBusy)
-		}
-	}
+	r.legOf(other, "alaw", other.request("INVITE", "i", "", testOffer(""))).Hangup(t.Context(), call.CauseBusy)
 	other.want("SIP/2.0 486")
 	for _, l := range r.edge.legs.all() {
 		l.Hangup(t.Context(), call.CauseBusy)

@@ -227,6 +227,28 @@ func (p *phone) send(msg string) {
 	}
 }
 
+// legOf sends an INVITE as a phone does after a flood, again and again (RFC 3261, section 17.1.1.2), because the socket may be full, until
+// a leg of that trunk has come. Legs of the flood are passed over.
+func (r *rig) legOf(p *phone, trunk, invite string) *caught {
+	r.t.Helper()
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	p.send(invite)
+	for {
+		select {
+		case l := <-r.legs:
+			if l.Info().TrunkName == trunk {
+				return l
+			}
+		case <-tick.C:
+			p.send(invite)
+		case <-deadline:
+			r.t.Fatalf("no leg of trunk %s came in", trunk)
+		}
+	}
+}
+
 // recv returns the next message within d, or "".
 func (p *phone) recv(d time.Duration) string {
 	buf := make([]byte, 65536)
