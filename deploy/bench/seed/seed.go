@@ -73,13 +73,15 @@ func (s *seeder) fill(ctx context.Context, pool *pgxpool.Pool) error {
 	if err := inSessions(ctx, pool, chunks); err != nil {
 		return err
 	}
-	if err := inSessions(ctx, pool, statements(indexes...)); err != nil {
+	// The index of search takes longest and cannot be made by two: the rest is done beside it. Vacuum marks what every session sees, as
+	// autovacuum does in life.
+	rest := append(indexes, "vacuum (analyze) ticket", "vacuum (analyze) interaction", "vacuum (analyze) ticket_event",
+		"vacuum (analyze) ticket_interaction", "vacuum (analyze) party", "vacuum (analyze) identity", "vacuum (analyze) party_identity",
+		"select setval('ticket_number_seq', (select max(number) from ticket))")
+	if err := inSessions(ctx, pool, statements(rest...)); err != nil {
 		return err
 	}
-	// Vacuum marks what every session sees, as autovacuum does in life.
-	return inSessions(ctx, pool, statements("vacuum (analyze) search_doc", "vacuum (analyze) ticket", "vacuum (analyze) interaction",
-		"vacuum (analyze) ticket_event", "vacuum (analyze) ticket_interaction", "vacuum (analyze) party", "vacuum (analyze) identity",
-		"vacuum (analyze) party_identity", "select setval('ticket_number_seq', (select max(number) from ticket))"))
+	return inSessions(ctx, pool, statements("vacuum (analyze) search_doc"))
 }
 
 // putAside drops what makes COPY slow and returns how to make it again, the largest first.
@@ -129,7 +131,7 @@ func inSessions(ctx context.Context, pool *pgxpool.Pool, tasks []func(context.Co
 			}
 			conn := borrowed.Hijack() // its settings must not come back with another task
 			defer conn.Close(context.WithoutCancel(ctx))
-			if _, err := conn.Exec(ctx, `set session_replication_role = replica; set synchronous_commit = off; set maintenance_work_mem = '512MB'`); err != nil {
+			if _, err := conn.Exec(ctx, `set session_replication_role = replica; set synchronous_commit = off; set maintenance_work_mem = '1GB'`); err != nil {
 				return err
 			}
 			for i := next.Add(1) - 1; i < int64(len(tasks)); i = next.Add(1) - 1 {

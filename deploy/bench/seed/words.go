@@ -60,10 +60,10 @@ func join(list []piece) string {
 	return b.String()
 }
 
-// drawBody is what a note says: some 25 words.
+// drawBody is what a note says: some ten words and phrases, thirty tokens of search.
 func drawBody(rnd *rand.Rand) []piece {
-	list := make([]piece, 0, 25)
-	for range 8 + rnd.IntN(16) {
+	list := make([]piece, 0, 16)
+	for range 4 + rnd.IntN(12) {
 		if rnd.IntN(2) == 0 {
 			list = append(list, pick(rnd, chinese))
 		} else {
