@@ -223,12 +223,12 @@ func TestFailoverOfTheTransport(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.next(t, call.Answered)
+		peer.next(t, call.Answered)
 		if s := r.state(tr.ID); s.LastErrorCode != "trunk.not_listening" || s.LastErrorDetail != gone.String()+" over TCP" {
 			t.Errorf("%+v", s)
 		}
 		l.Hangup(t.Context(), call.CauseNormal)
 		l.next(t, call.Ended)
-		peer.next(t, call.Answered)
 		peer.next(t, call.Ended)
 	}
 	r.gone()
