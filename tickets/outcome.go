@@ -259,7 +259,8 @@ const oweSQL = `
 		select @id, @kind, @ticket, @call, @phone, @reason, @queue, @due, @at where not exists (select from kept)
 		on conflict (call_id, kind) where call_id is not null do nothing returning id, due_at
 	)
-	select id::text, due_at, 'kept' from kept union all select id::text, due_at, 'made' from made`
+	select id::text, to_char(due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), change
+	from (select id, due_at, 'kept' as change from kept union all select id, due_at, 'made' from made) t`
 
 // owe writes a debt; flush tells it to the timeline when it is written.
 func (in *intake) owe(o debt) {

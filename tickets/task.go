@@ -149,9 +149,9 @@ func cancelTasks(ctx context.Context, tx pgx.Tx, by Actor, number int64, phone s
 
 // taskData is what the timeline says of a task.
 type taskData struct {
-	Task   string     `json:"task"`
-	Kind   string     `json:"kind"`
-	Reason string     `json:"reason"`
-	Change string     `json:"change"` // made, kept, done, cancelled
-	DueAt  *time.Time `json:"due_at,omitempty"`
+	Task   string `json:"task"`
+	Kind   string `json:"kind"`
+	Reason string `json:"reason"`
+	Change string `json:"change"`           // made, kept, done, cancelled
+	DueAt  string `json:"due_at,omitempty"` // RFC 3339 with milliseconds, as the API writes times
 }
