@@ -351,6 +351,7 @@ func TestRTCP(t *testing.T) {
 		buf := newBatch()
 		for range 1000 { // 20 s
 			b.step(1)
+			b.advance(3 * time.Millisecond) // the way takes 3 ms
 			for _, s := range []*Stream{x, y} {
 				way := s.way.(*port)
 				way.rtp.read(buf)
@@ -358,7 +359,6 @@ func TestRTCP(t *testing.T) {
 					way.rtcp.read(buf)
 				}
 			}
-			b.advance(3 * time.Millisecond) // the way takes 3 ms, once a tick
 		}
 		for _, s := range []*Stream{x, y} {
 			if q := s.Quality(); q.RTTMS > 40 || q.MOS < 4 || q.RemoteLost != 0 || q.Lost != 0 || s.control.next.IsZero() || s.control.peerSR == 0 {
