@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -61,10 +62,8 @@ func main() {
 		return
 	}
 	r := &run{}
-	if err := measureAll(ctx, r, *binary, *tickets, *only); err != nil {
-		fatal(err)
-	}
-	if err := r.write(*out); err != nil {
+	err := measureAll(ctx, r, *binary, *tickets, *only)
+	if err := errors.Join(err, r.write(*out)); err != nil { // what was measured before a failure is kept
 		fatal(err)
 	}
 }
