@@ -22,8 +22,9 @@ build: bin/hotline ## leave bin/hotline, console embedded
 
 test: packages-test build check e2e ## everything: checks, all package tests, whole-system tests with real SIP clients and browser
 
+# One package at a time: many tests hear audio in real time, and two packages under -race would fight for the cores.
 check: vet ## format, vet, staticcheck, layers and all package tests under -race
-	go test -race -timeout 20m ./...
+	go test -race -p 1 -timeout 20m ./...
 
 vet: $(CONSOLE)/dist/index.html
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted (make fmt):"; gofmt -l $$(git ls-files '*.go'); exit 1; }
