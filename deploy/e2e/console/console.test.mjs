@@ -304,6 +304,7 @@ test('a customer gets a number and loses it, a ticket its category', async () =>
   await page.fill('input[name=link_phone]', number)
   await page.locator('[data-link]').click()
   const row = page.locator(`[data-identity="${number}"]`)
+  await row.waitFor() // the answer to the link has been read: the next one is the level's
   const saved = page.waitForResponse((r) => r.request().method() === 'POST' && r.url().endsWith('/identities'))
   await row.locator('select').selectOption('verified')
   assert.equal((await (await saved).json()).identities[0].level, 'verified')
