@@ -63,7 +63,7 @@ func (s *seeder) person(j int) person {
 	rnd := draw(personDraw, j)
 	at := s.at(j * s.count / len(s.people))
 	p := person{id: id(rnd, at), identity: id(rnd, at), name: pick(rnd, surnames).text + pick(rnd, given).text,
-		phone: fmt.Sprintf("+861%d%09d", 3+rnd.IntN(7), j*618_033_989%1_000_000_000)}
+		phone: fmt.Sprintf("+861%d%09d", 4+rnd.IntN(6), j*618_033_989%1_000_000_000)} // 13… is for those who call
 	p.tokens = tickets.Tokens([]string{p.name}, []string{p.phone})
 	return p
 }
