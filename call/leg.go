@@ -43,11 +43,12 @@ const (
 
 // Party is one end of a leg as the signalling names it.
 type Party struct {
-	Number   string `json:"number"`   // E.164 with "+", or an extension or short code as dialled; "" when withheld
-	Display  string `json:"display"`  // display name, control characters removed, at most 128 characters
-	URI      string `json:"uri"`      // as received, at most 1 kB
-	Verified bool   `json:"verified"` // asserted by a trusted trunk (RFC 3325)
-	Withheld bool   `json:"withheld"` // asked for privacy (RFC 3323) or anonymous
+	Number   string `json:"number"`          // E.164 with "+", or an extension or short code as dialled; "" when withheld
+	Display  string `json:"display"`         // display name, control characters removed, at most 128 characters
+	URI      string `json:"uri"`             // as received, at most 1 kB
+	Verified bool   `json:"verified"`        // asserted by a trusted trunk (RFC 3325)
+	Withheld bool   `json:"withheld"`        // asked for privacy (RFC 3323) or anonymous
+	Agent    string `json:"agent,omitempty"` // the account, when it is an agent of ours
 }
 
 // Info is what is known of a leg when it is made.
@@ -59,14 +60,16 @@ type Info struct {
 	ForeignID  string    `json:"foreign_id"` // SIP Call-ID, Asterisk channel id
 	TrunkID    string    `json:"trunk_id"`
 	TrunkName  string    `json:"trunk_name"`
-	Caller     Party     `json:"caller"`
+	Caller     Party     `json:"caller"`             // the other end: who calls, or who is called
 	Diverted   string    `json:"diverted,omitempty"` // numbers it was diverted from, the last first, separated by commas (RFC 5806, RFC 7044)
-	Dialled    string    `json:"dialled"`            // the number row that matched, E.164 or extension
+	Dialled    string    `json:"dialled"`            // our own end: the number row that matched, E.164 or extension; outbound: the number that is shown
 	Flow       string    `json:"flow"`               // name of the flow the number points to
 	Queue      string    `json:"queue"`              // default queue of the number, may be ""
 	Language   string    `json:"language"`           // default language of the number: "zh-CN" or "en"
 	Remote     string    `json:"remote"`             // signalling address of the peer, "ip:port"
 	ReceivedAt time.Time `json:"received_at"`
+	Ticket     int64     `json:"ticket,omitempty"` // outbound: the ticket that it belongs to, 0 for none
+	Agent      string    `json:"agent,omitempty"`  // outbound: the agent for whom it is made
 }
 
 // Acceptor takes inbound legs: the [Switchboard].
