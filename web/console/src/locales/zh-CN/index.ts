@@ -1,5 +1,6 @@
 import { desk } from './desk'
 import { errors } from './errors'
+import { phone } from './phone'
 import { setup } from './setup'
 
-export const zhCN = { ...desk, ...setup, ...errors }
+export const zhCN = { ...desk, ...phone, ...setup, ...errors }

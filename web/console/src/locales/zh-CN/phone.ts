@@ -1,0 +1,3 @@
+export const phone = {
+  phone: { softphone: '软电话' },
+}
