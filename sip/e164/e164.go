@@ -247,3 +247,25 @@ func unescape(s string) string {
 	}
 	return s
 }
+
+// Costly says whether a number in international form is of a range that charges the caller for more than the call: premium rate,
+// shared cost, satellite and other networks without a country. Nobody calls those by mistake and pays little.
+func Costly(number string) bool {
+	for _, p := range []string{"+87", "+881", "+882", "+883", "+979"} { // ITU-T E.164 lists: networks, not countries
+		if strings.HasPrefix(number, p) {
+			return true
+		}
+	}
+	if !strings.HasPrefix(number, "+") {
+		return false
+	}
+	n, err := phonenumbers.Parse(number, "ZZ")
+	if err != nil {
+		return false
+	}
+	switch phonenumbers.GetNumberType(n) {
+	case phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST:
+		return true
+	}
+	return false
+}
