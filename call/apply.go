@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	batchSize    = 128
+	batchSize    = 256
 	batchTimeout = 20 * time.Second // a transaction that takes longer is taken for a lost database
 	keepApplied  = 72 * time.Hour   // rows of fact_applied; they matter only between a commit and its mark in the files
 )
@@ -203,16 +203,27 @@ func (j *Journal) transact(ctx context.Context, entries []*entry) error {
 	})
 }
 
-// applyAll applies facts one after the other, and then those that are applied together.
+// applyAll writes the rows of calls, and then lets those apply the facts who have registered for them: first one after the other,
+// then together.
 func (j *Journal) applyAll(ctx context.Context, tx pgx.Tx, facts []Fact) error {
-	batch := &pgx.Batch{}
+	rows := newRowWriter()
 	for _, f := range facts {
-		if err := j.apply(ctx, tx, batch, f); err != nil {
+		if err := rows.take(f); err != nil {
 			return fmt.Errorf("%s of call %s: %w", f.Kind, f.CallID, err)
 		}
 	}
-	if err := send(ctx, tx, batch); err != nil {
-		return err
+	batch := &pgx.Batch{}
+	if rows.write(batch); batch.Len() > 0 {
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return fmt.Errorf("rows of calls: %w", err)
+		}
+	}
+	for _, f := range facts {
+		for _, a := range j.appliers[f.Kind] {
+			if err := unpanicked(func() error { return a(ctx, tx, f) }); err != nil {
+				return fmt.Errorf("%s of call %s: %w", f.Kind, f.CallID, err)
+			}
+		}
 	}
 	for _, b := range j.batches {
 		of := slices.DeleteFunc(slices.Clone(facts), func(f Fact) bool { return !slices.Contains(b.kinds, f.Kind) })
@@ -236,16 +247,6 @@ func unpanicked(f func() error) (err error) {
 	return f()
 }
 
-// send sends the statements that were collected, all in one round trip, and empties the batch.
-func send(ctx context.Context, tx pgx.Tx, batch *pgx.Batch) error {
-	if batch.Len() == 0 {
-		return nil
-	}
-	err := tx.SendBatch(ctx, batch).Close()
-	*batch = pgx.Batch{}
-	return err
-}
-
 // facts returns the facts of entries, from memory or from the files.
 func (j *Journal) facts(entries []*entry) (facts []Fact, ids []string, err error) {
 	for _, e := range entries {
@@ -264,28 +265,6 @@ func (j *Journal) facts(entries []*entry) (facts []Fact, ids []string, err error
 		ids = append(ids, f.ID)
 	}
 	return facts, ids, nil
-}
-
-// apply collects the statements of a fact and runs its appliers, before which all that was collected is sent: facts take effect in
-// their order.
-func (j *Journal) apply(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, f Fact) error {
-	if queue := j.statements[f.Kind]; queue != nil {
-		if err := queue(batch, f); err != nil {
-			return err
-		}
-	}
-	appliers := j.appliers[f.Kind]
-	if len(appliers) > 0 {
-		if err := send(ctx, tx, batch); err != nil {
-			return err
-		}
-	}
-	for _, a := range appliers {
-		if err := unpanicked(func() error { return a(ctx, tx, f) }); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // quarantine puts a fact aside that failed for a reason of its own, so that the rest moves on.

@@ -53,15 +53,14 @@ type JournalConfig struct {
 // in the order of its call, in batches, by a few workers; the table fact_applied makes it harmless to apply one again. When the disk
 // is full, facts wait in memory and the journal says so.
 type Journal struct {
-	cfg        JournalConfig
-	appliers   map[FactKind][]Applier
-	statements map[FactKind]func(*pgx.Batch, Fact) error // of this package's own rows; they run before the appliers of the fact
-	batches    []batchApplier
-	lock       *os.File
-	opened     time.Time
-	alive      time.Time // when the process before this one was last seen alive
-	lanes      []*lane
-	seed       maphash.Seed
+	cfg      JournalConfig
+	appliers map[FactKind][]Applier
+	batches  []batchApplier
+	lock     *os.File
+	opened   time.Time
+	alive    time.Time // when the process before this one was last seen alive
+	lanes    []*lane
+	seed     maphash.Seed
 
 	mu       sync.Mutex
 	wal      *wal
@@ -113,7 +112,7 @@ func OpenJournal(cfg JournalConfig) (*Journal, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	j := &Journal{cfg: cfg, appliers: map[FactKind][]Applier{}, statements: map[FactKind]func(*pgx.Batch, Fact) error{}, opened: time.Now(), seed: maphash.MakeSeed()}
+	j := &Journal{cfg: cfg, appliers: map[FactKind][]Applier{}, opened: time.Now(), seed: maphash.MakeSeed()}
 	for range cfg.Workers {
 		j.lanes = append(j.lanes, newLane())
 	}
@@ -129,7 +128,6 @@ func OpenJournal(cfg JournalConfig) (*Journal, error) {
 	if err := j.replay(); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: %w", err), j.lock.Close())
 	}
-	registerAppliers(j)
 	return j, nil
 }
 
@@ -242,10 +240,7 @@ func (j *Journal) File(callID string, kind FactKind, payload any) error {
 		return fmt.Errorf("fact %s: %w", kind, err)
 	}
 	f := Fact{ID: hotline.NewID(), CallID: callID, Kind: kind, At: time.Now().UTC(), Data: data}
-	body, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("fact %s: %w", kind, err)
-	}
+	body := f.encode()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.seq++

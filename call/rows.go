@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,112 +11,264 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// registerAppliers has the journal write the rows of calls, legs and segments. Their statements are sent in one go with those of the
-// facts before and behind; the row of a call is there when the appliers of other packages run.
-func registerAppliers(j *Journal) {
-	on(j, FactCallStarted, applyCallStarted)
-	on(j, FactCallAnswered, applyCallAnswered)
-	on(j, FactCallPhase, applyCallPhase)
-	on(j, FactCallStep, applyCallStep)
-	on(j, FactCallNoted, applyCallNoted)
-	on(j, FactCallEnded, applyCallEnded)
-	on(j, FactLegStarted, applyLegStarted)
-	on(j, FactLegEnded, applyLegEnded)
-	on(j, FactSegment, applySegment)
+// rowWriter gathers what the facts of one transaction say of calls, legs and segments, and writes each row once: a call that rings,
+// passes a menu and hangs up within a batch is one row inserted, not one inserted and seven times updated.
+type rowWriter struct {
+	calls    []*callRow // in the order in which they are first spoken of
+	byCall   map[string]*callRow
+	legs     []*legRow
+	byLeg    map[string]*legRow
+	segments []segmentRow
 }
 
-// on registers statements for a kind of facts with a payload.
-func on[P any](j *Journal, kind FactKind, queue func(b *pgx.Batch, f Fact, p P)) {
-	j.statements[kind] = func(b *pgx.Batch, f Fact) error {
+// callRow is what a transaction knows of a call: all of it when it has started here, else what has changed.
+type callRow struct {
+	id          string
+	started     *CallStarted
+	at          time.Time
+	answeredAt  *time.Time
+	phase       Phase
+	queue       string
+	path        []step
+	language    string
+	flow        string
+	flowVersion int64
+	ended       *CallEnded
+}
+
+// step is an entry of the column call.path.
+type step struct {
+	At time.Time `json:"at"`
+	CallStep
+}
+
+// legRow is the same of a leg.
+type legRow struct {
+	id, callID string
+	started    *LegStarted
+	answeredAt *time.Time
+	ended      *LegEnded
+}
+
+type segmentRow struct {
+	callID string
+	Segment
+}
+
+func newRowWriter() *rowWriter {
+	return &rowWriter{byCall: map[string]*callRow{}, byLeg: map[string]*legRow{}}
+}
+
+func (w *rowWriter) call(id string) *callRow {
+	c := w.byCall[id]
+	if c == nil {
+		c = &callRow{id: id}
+		w.byCall[id] = c
+		w.calls = append(w.calls, c)
+	}
+	return c
+}
+
+func (w *rowWriter) leg(id, callID string) *legRow {
+	l := w.byLeg[id]
+	if l == nil {
+		l = &legRow{id: id, callID: callID}
+		w.byLeg[id] = l
+		w.legs = append(w.legs, l)
+	}
+	return l
+}
+
+// taking says what each kind of fact means for the rows; the kinds that are missing mean nothing.
+var taking = map[FactKind]func(*rowWriter, Fact) error{
+	FactCallStarted:  of((*rowWriter).callStarted),
+	FactCallAnswered: of((*rowWriter).callAnswered),
+	FactCallPhase:    of((*rowWriter).callPhase),
+	FactCallStep:     of((*rowWriter).callStep),
+	FactCallNoted:    of((*rowWriter).callNoted),
+	FactCallEnded:    of((*rowWriter).callEnded),
+	FactLegStarted:   of((*rowWriter).legStarted),
+	FactLegEnded:     of((*rowWriter).legEnded),
+	FactSegment:      of((*rowWriter).segment),
+}
+
+// of decodes the payload for a method.
+func of[P any](take func(*rowWriter, Fact, P)) func(*rowWriter, Fact) error {
+	return func(w *rowWriter, f Fact) error {
 		var p P
 		if err := f.Decode(&p); err != nil {
 			return err
 		}
-		queue(b, f, p)
+		take(w, f, p)
 		return nil
 	}
 }
 
-func applyCallStarted(b *pgx.Batch, f Fact, p CallStarted) {
-	i := p.Info
+// take notes what a fact says.
+func (w *rowWriter) take(f Fact) error {
+	if take := taking[f.Kind]; take != nil {
+		return take(w, f)
+	}
+	return nil
+}
+
+func (w *rowWriter) callStarted(f Fact, p CallStarted) {
+	c := w.call(f.CallID)
+	c.started, c.at = &p, p.Info.ReceivedAt
+	w.leg(p.Info.LegID, f.CallID).started = &LegStarted{
+		LegID: p.Info.LegID, Direction: p.Info.Direction, Edge: p.Info.Edge, ForeignID: p.Info.ForeignID, Remote: p.Info.Remote,
+		Party: p.Info.Caller, StartedAt: p.Info.ReceivedAt,
+	}
+}
+
+func (w *rowWriter) callAnswered(f Fact, p CallAnswered) {
+	c, l := w.call(f.CallID), w.leg(p.LegID, f.CallID)
+	at := f.At
+	if c.answeredAt == nil {
+		c.answeredAt = &at
+	}
+	if l.answeredAt == nil {
+		l.answeredAt = &at
+	}
+}
+
+func (w *rowWriter) callPhase(f Fact, p CallPhase) {
+	if c := w.call(f.CallID); c.ended == nil {
+		c.phase = p.Phase
+		if p.Queue != "" {
+			c.queue = p.Queue
+		}
+	}
+}
+
+func (w *rowWriter) callStep(f Fact, p CallStep) {
+	c := w.call(f.CallID)
+	c.path = append(c.path, step{f.At.Truncate(time.Millisecond), p})
+}
+
+func (w *rowWriter) callNoted(f Fact, p CallNoted) {
+	c := w.call(f.CallID)
+	c.language, c.flow, c.flowVersion = cmp.Or(p.Language, c.language), cmp.Or(p.Flow, c.flow), cmp.Or(p.FlowVersion, c.flowVersion)
+}
+
+func (w *rowWriter) callEnded(f Fact, p CallEnded) {
+	if c := w.call(f.CallID); c.ended == nil {
+		c.ended, c.phase = &p, PhaseEnded
+	}
+}
+
+func (w *rowWriter) legStarted(f Fact, p LegStarted) { w.leg(p.LegID, f.CallID).started = &p }
+
+func (w *rowWriter) legEnded(f Fact, p LegEnded) {
+	l := w.leg(p.LegID, f.CallID)
+	if l.ended == nil {
+		l.ended = &p
+	}
+	if l.answeredAt == nil {
+		l.answeredAt = p.AnsweredAt
+	}
+}
+
+func (w *rowWriter) segment(f Fact, p Segment) {
+	w.segments = append(w.segments, segmentRow{f.CallID, p})
+}
+
+// write queues the statements: calls before what refers to them.
+func (w *rowWriter) write(b *pgx.Batch) {
+	for _, c := range w.calls {
+		if c.started != nil {
+			c.insert(b)
+		} else {
+			c.update(b)
+		}
+	}
+	for _, l := range w.legs {
+		if l.started != nil {
+			l.insert(b)
+		} else {
+			l.update(b)
+		}
+	}
+	for _, s := range w.segments {
+		s.insert(b)
+	}
+}
+
+// insert writes the row of a call that started in this transaction. A row that is there already was written by a process that died
+// before it marked the fact as applied.
+func (c *callRow) insert(b *pgx.Batch) {
+	i := c.started.Info
+	phase := cmp.Or(c.phase, PhaseRinging)
+	ended := cmp.Or(c.ended, &CallEnded{})
 	b.Queue(`
-		with c as (
-			insert into call (id, node, direction, phase, caller, caller_name, verified, dialled, trunk_id, trunk_name, flow, queue, language, started_at)
-			values (@id, @node, @direction, 'ringing', @caller, @name, @verified, @dialled, nullif(@trunk, '')::uuid, @trunk_name, @flow, @queue, @language, @at)
-			on conflict (id) do nothing
-			returning id
-		)
-		insert into call_leg (id, call_id, direction, edge, foreign_id, remote, party, started_at)
-		select @leg, c.id, @direction, @edge, @foreign, @remote, @party, @at from c
+		insert into call (id, node, direction, phase, caller, caller_name, verified, dialled, trunk_id, trunk_name, flow, flow_version, queue, language,
+			started_at, answered_at, path, ended_at, result, cause)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, '')::uuid, $10, $11, nullif($12, 0::bigint), $13, $14, $15, $16, $17::jsonb, $18, $19, $20)
 		on conflict (id) do nothing`,
-		pgx.NamedArgs{
-			"id": f.CallID, "node": p.Node, "direction": i.Direction, "caller": i.Caller.Number, "name": i.Caller.Display,
-			"verified": i.Caller.Verified, "dialled": i.Dialled, "trunk": i.TrunkID, "trunk_name": i.TrunkName, "flow": i.Flow,
-			"queue": i.Queue, "language": i.Language, "at": i.ReceivedAt, "leg": i.LegID, "edge": i.Edge, "foreign": i.ForeignID,
-			"remote": i.Remote, "party": i.Caller,
-		})
+		c.id, c.started.Node, i.Direction, phase, i.Caller.Number, i.Caller.Display, i.Caller.Verified, i.Dialled, i.TrunkID, i.TrunkName,
+		cmp.Or(c.flow, i.Flow), c.flowVersion, cmp.Or(c.queue, i.Queue), cmp.Or(c.language, i.Language), c.at, c.answeredAt, orEmpty(c.path),
+		momentOrNull(ended.At), ended.Result, ended.Cause)
 }
 
-func applyCallAnswered(b *pgx.Batch, f Fact, p CallAnswered) {
+// update writes what changed of a call that started before. "phase <> 'ended'" means the same as "ended_at is null", but does not
+// tempt the planner to walk the index of all open calls.
+func (c *callRow) update(b *pgx.Batch) {
+	ended := cmp.Or(c.ended, &CallEnded{})
 	b.Queue(`
-		with c as (update call set answered_at = coalesce(answered_at, $2) where id = $1)
-		update call_leg set answered_at = coalesce(answered_at, $2) where id = $3`, f.CallID, f.At, p.LegID)
+		update call set answered_at = coalesce(answered_at, $2), path = path || $3::jsonb, language = coalesce(nullif($4, ''), language),
+			flow = coalesce(nullif($5, ''), flow), flow_version = coalesce(nullif($6, 0::bigint), flow_version),
+			phase = case when phase = 'ended' or $7 = '' then phase else $7 end, queue = case when phase = 'ended' or $8 = '' then queue else $8 end,
+			ended_at = coalesce(ended_at, $9), result = case when phase = 'ended' or $9::timestamptz is null then result else $10 end,
+			cause = case when phase = 'ended' or $9::timestamptz is null then cause else $11 end
+		where id = $1`,
+		c.id, c.answeredAt, orEmpty(c.path), c.language, c.flow, c.flowVersion, c.phase, c.queue, momentOrNull(ended.At), ended.Result, ended.Cause)
 }
 
-// "phase <> 'ended'" means the same as "ended_at is null", but does not tempt the planner to walk the index of all open calls.
-func applyCallPhase(b *pgx.Batch, f Fact, p CallPhase) {
-	b.Queue(`
-		update call set phase = $2, queue = case when $3 = '' then queue else $3 end
-		where id = $1 and phase <> 'ended'`, f.CallID, p.Phase, p.Queue)
-}
-
-func applyCallStep(b *pgx.Batch, f Fact, p CallStep) {
-	step := struct {
-		At time.Time `json:"at"`
-		CallStep
-	}{f.At.Truncate(time.Millisecond), p}
-	b.Queue(`update call set path = path || $2::jsonb where id = $1`, f.CallID, []any{step})
-}
-
-func applyCallNoted(b *pgx.Batch, f Fact, p CallNoted) {
-	b.Queue(`
-		update call set language = coalesce(nullif($2, ''), language), flow = coalesce(nullif($3, ''), flow),
-			flow_version = coalesce(nullif($4, 0::bigint), flow_version)
-		where id = $1`, f.CallID, p.Language, p.Flow, p.FlowVersion)
-}
-
-func applyCallEnded(b *pgx.Batch, f Fact, p CallEnded) {
-	b.Queue(`
-		update call set phase = 'ended', ended_at = $2, result = $3, cause = $4
-		where id = $1 and phase <> 'ended'`, f.CallID, p.At, p.Result, p.Cause)
-}
-
-func applyLegStarted(b *pgx.Batch, f Fact, p LegStarted) {
-	b.Queue(`
-		insert into call_leg (id, call_id, direction, edge, foreign_id, remote, party, started_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8)
-		on conflict (id) do nothing`, p.LegID, f.CallID, p.Direction, p.Edge, p.ForeignID, p.Remote, p.Party, p.StartedAt)
-}
-
-func applyLegEnded(b *pgx.Batch, f Fact, p LegEnded) {
-	quality := p.Quality
-	if len(quality) == 0 {
-		quality = json.RawMessage(`{}`)
+func orEmpty(path []step) []step {
+	if path == nil {
+		return []step{}
 	}
-	b.Queue(`
-		update call_leg set ended_at = $2, cause = $3, codec = $4, quality = $5, answered_at = coalesce(answered_at, $6)
-		where id = $1 and ended_at is null`, p.LegID, p.EndedAt, p.Cause, p.Codec, quality, p.AnsweredAt)
+	return path
 }
 
-func applySegment(b *pgx.Batch, f Fact, p Segment) {
-	detail := p.Detail
-	if len(detail) == 0 {
-		detail = json.RawMessage(`{}`)
+func momentOrNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
 	}
+	return &t
+}
+
+func (l *legRow) insert(b *pgx.Batch) {
+	s, ended := l.started, cmp.Or(l.ended, &LegEnded{})
+	b.Queue(`
+		insert into call_leg (id, call_id, direction, edge, foreign_id, remote, party, started_at, answered_at, ended_at, cause, codec, quality)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		on conflict (id) do nothing`,
+		l.id, l.callID, s.Direction, s.Edge, s.ForeignID, s.Remote, s.Party, s.StartedAt, l.answeredAt, momentOrNull(ended.EndedAt), ended.Cause,
+		ended.Codec, orObject(ended.Quality))
+}
+
+func (l *legRow) update(b *pgx.Batch) {
+	ended := cmp.Or(l.ended, &LegEnded{})
+	b.Queue(`
+		update call_leg set answered_at = coalesce(answered_at, $2), cause = case when $3::timestamptz is null then cause else $4 end,
+			codec = case when $3::timestamptz is null then codec else $5 end, quality = case when $3::timestamptz is null then quality else $6 end,
+			ended_at = $3
+		where id = $1 and ended_at is null`, l.id, l.answeredAt, momentOrNull(ended.EndedAt), ended.Cause, ended.Codec, orObject(ended.Quality))
+}
+
+func (s segmentRow) insert(b *pgx.Batch) {
 	b.Queue(`
 		insert into call_segment (id, call_id, kind, queue, agent, started_at, ended_at, duration_ms, reason, detail)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		on conflict (id) do nothing`, p.ID, f.CallID, p.Kind, p.Queue, p.Agent, p.StartedAt, p.EndedAt, p.DurationMS, p.Reason, detail)
+		on conflict (id) do nothing`, s.ID, s.callID, s.Kind, s.Queue, s.Agent, s.StartedAt, s.EndedAt, s.DurationMS, s.Reason, orObject(s.Detail))
+}
+
+func orObject(raw json.RawMessage) json.RawMessage {
+	if len(raw) == 0 {
+		return json.RawMessage(`{}`)
+	}
+	return raw
 }
 
 // openCall is a row that a process left open when it died.

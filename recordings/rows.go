@@ -94,27 +94,39 @@ func fromRow(r call.RecordingRow) Recording {
 	}
 }
 
-// registerAppliers has the journal write the rows.
+// registerAppliers has the journal write the rows, those of one transaction in one go.
 func registerAppliers(j *call.Journal) {
-	j.On(call.FactRecordingStart, applyRow)
-	j.On(call.FactRecordingEnd, applyRow)
-	j.On(call.FactRecordingGone, func(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+	j.OnBatch(func(ctx context.Context, tx pgx.Tx, facts []call.Fact) error {
+		b := &pgx.Batch{}
+		for _, f := range facts {
+			if err := queueFact(b, f); err != nil {
+				return err
+			}
+		}
+		return tx.SendBatch(ctx, b).Close()
+	}, call.FactRecordingStart, call.FactRecordingEnd, call.FactRecordingGone)
+}
+
+func queueFact(b *pgx.Batch, f call.Fact) error {
+	if f.Kind == call.FactRecordingGone {
 		var p call.RecordingGone
 		if err := f.Decode(&p); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `delete from recording where id = $1`, p.ID)
-		return err
-	})
-}
-
-// applyRow writes a row as a fact has it. A row that has ended is not opened again.
-func applyRow(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+		b.Queue(`delete from recording where id = $1`, p.ID)
+		return nil
+	}
 	var r call.RecordingRow
 	if err := f.Decode(&r); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `
+	queueRow(b, r)
+	return nil
+}
+
+// queueRow writes a row as a fact has it. A row that has ended is not opened again.
+func queueRow(b *pgx.Batch, r call.RecordingRow) {
+	b.Queue(`
 		insert into recording (id, call_id, leg_id, ticket, kind, state, file, channels, duration_ms, bytes, sha256, waveform, started_at, ended_at, expires_at)
 		values (@id, @call, nullif(@leg, '')::uuid, (select ticket from call where id = @call), @kind, @state, @file, @channels, @duration, @bytes, @sum, @wave, @started, @ended, @expires)
 		on conflict (id) do update set state = excluded.state, duration_ms = excluded.duration_ms, bytes = excluded.bytes, sha256 = excluded.sha256,
@@ -124,7 +136,6 @@ func applyRow(ctx context.Context, tx pgx.Tx, f call.Fact) error {
 			"id": r.ID, "call": r.CallID, "leg": r.LegID, "kind": r.Kind, "state": r.State, "file": r.File, "channels": r.Channels, "duration": r.DurationMS,
 			"bytes": r.Bytes, "sum": r.SHA256, "wave": r.Waveform, "started": r.StartedAt, "ended": r.EndedAt, "expires": r.ExpiresAt,
 		})
-	return err
 }
 
 const columns = `id::text, call_id::text, coalesce(leg_id::text, ''), ticket, kind, state, file, channels, duration_ms, bytes, sha256, waveform, started_at, ended_at, expires_at`

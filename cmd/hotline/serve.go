@@ -27,6 +27,7 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	raiseFileLimit()
+	loadBallast()
 	log := newLog(stderr, c)
 	drain, stop, release := signals(ctx)
 	defer release()

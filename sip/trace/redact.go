@@ -16,6 +16,7 @@ const removed = "(removed)"
 func redact(data []byte) (summary, body string) {
 	head, rest, found := cutHead(data)
 	var b strings.Builder
+	b.Grow(len(data) + 64)
 	digits, hiding := false, false
 	for i, line := range bytes.Split(head, []byte("\n")) {
 		line = bytes.TrimSuffix(line, []byte("\r"))
@@ -27,11 +28,11 @@ func redact(data []byte) (summary, body string) {
 		}
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		hiding = false
-		switch strings.ToLower(string(bytes.TrimSpace(name))) {
-		case "authorization", "proxy-authorization":
+		switch name = bytes.TrimSpace(name); {
+		case bytes.EqualFold(name, []byte("Authorization")), bytes.EqualFold(name, []byte("Proxy-Authorization")):
 			hiding = true
 			line = append(append([]byte(nil), name...), ": "+removed...)
-		case "content-type", "c":
+		case bytes.EqualFold(name, []byte("Content-Type")), bytes.EqualFold(name, []byte("c")):
 			digits = digits || bytes.Contains(bytes.ToLower(value), []byte("dtmf"))
 		}
 		b.Write(line)
@@ -45,7 +46,7 @@ func redact(data []byte) (summary, body string) {
 			b.Write(hideKeys(rest))
 		}
 	}
-	return summary, storable([]byte(b.String()), longestTraced)
+	return summary, storableText(b.String(), longestTraced)
 }
 
 // cutHead cuts at the first empty line, whatever ends the lines: a stranger may write what he likes.
@@ -80,8 +81,9 @@ func hideKeys(sdp []byte) []byte {
 }
 
 // storable makes text that PostgreSQL takes: valid UTF-8 without NUL, not too long.
-func storable(data []byte, most int) string {
-	s := string(data)
+func storable(data []byte, most int) string { return storableText(string(data), most) }
+
+func storableText(s string, most int) string {
 	if len(s) > most {
 		s = s[:most] + "…"
 	}
