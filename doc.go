@@ -1,7 +1,7 @@
 // Package hotline is the root of the Hotline: one binary that answers an organisation's phone number, makes every call a ticket,
 // and keeps what follows on that same ticket.
 //
-// This file is the map. The root holds only what everybody shares: [Error] and [NewID].
+// This file is the map. The root holds only what everybody shares: [Error], [NewID] and [Scope].
 //
 // # An INVITE that becomes a ticket
 //
@@ -15,7 +15,7 @@
 //
 // A package imports only what stands above it in this list (layers_test.go holds that):
 //
-//	.            errors, ids
+//	.            errors, ids, scopes
 //	media        RTP, codecs, jitter, prompts, DTMF, rooms, recorder taps; no SIP, no business word
 //	postgres     connect or run the cluster, migrations, transactions, databases for tests
 //	call         Leg, Call, the facts of a call and their Journal

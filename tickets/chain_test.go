@@ -208,11 +208,11 @@ func TestErasureIsReal(t *testing.T) {
 	if _, err := o.Update(ctx, o.agent, d.Number, Change{Version: d.Version, Subject: &subject}); err != nil {
 		t.Fatal(err)
 	}
-	old := o.ticket(o.rings(phone(3), "sales")) // an alias, and somebody else's ticket
+	old := o.ticket(o.rings(aPhone(3), "sales")) // an alias, and somebody else's ticket
 	if _, err := o.MergeParties(ctx, o.agent, old.Party.ID, p.ID); err != nil {
 		t.Fatal(err)
 	}
-	other := o.ticket(o.rings(phone(4), "sales"))
+	other := o.ticket(o.rings(aPhone(4), "sales"))
 	if err := o.Erase(ctx, o.agent, p.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestErasureIsReal(t *testing.T) {
 	}
 	equal(t, "recordings expire", o.one(`select bool_and(expires_at <= now() + interval '1 minute') from recording`), "true")
 	equal(t, "how the call went stays", got.Calls[0].Result, call.ResultAbandoned)
-	equal(t, "others stay", o.ticket(o.one2call(other.Number)).Party.Phone, phone(4).Number)
+	equal(t, "others stay", o.ticket(o.one2call(other.Number)).Party.Phone, aPhone(4).Number)
 }
 
 func (o *office) one2call(number int64) string {

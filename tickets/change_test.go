@@ -65,7 +65,7 @@ func TestStates(t *testing.T) {
 
 func TestClosingATicketEndsItsTasks(t *testing.T) {
 	o := open(t, Config{})
-	id := o.rings(phone(1), "support")
+	id := o.rings(aPhone(1), "support")
 	o.ends(id, call.ResultAbandoned)
 	d := o.ticket(id)
 	equal(t, "task", d.Tasks[0].State, "open")
@@ -182,7 +182,7 @@ func TestDoubleSubmit(t *testing.T) { // abuse 49
 		_, err := o.Create(t.Context(), o.agent, NewTicket{Subject: "two", Phone: "13812345678"})
 		return err
 	}), 1)
-	id := o.rings(phone(1), "support")
+	id := o.rings(aPhone(1), "support")
 	o.ends(id, call.ResultAbandoned)
 	task := o.ticket(id).Tasks[0]
 	equal(t, "tasks", both(func() error { _, err := o.CompleteTask(t.Context(), o.agent, task.ID); return err }), 1)
@@ -218,7 +218,7 @@ func TestNotes(t *testing.T) {
 // TestInternalNotesNeverLeak is abuse 42: only an explicit word for staff shows a note.
 func TestInternalNotesNeverLeak(t *testing.T) {
 	o := open(t, Config{})
-	id := o.rings(phone(1), "support")
+	id := o.rings(aPhone(1), "support")
 	d := o.ticket(id)
 	const secret = "dangerousdebtor"
 	if _, err := o.AddNote(t.Context(), o.agent, d.Number, NewNote{Body: "he is a " + secret + " 危险客户"}); err != nil {
@@ -261,7 +261,7 @@ func TestInternalNotesNeverLeak(t *testing.T) {
 	if err != nil || strings.Contains(fmt.Sprintf("%+v", list.Items), secret) {
 		t.Errorf("the list has the note, or fails: %v", err)
 	}
-	s, err := o.NewestOpen(t.Context(), phone(1).Number, "")
+	s, err := o.NewestOpen(t.Context(), aPhone(1).Number, "")
 	if err != nil || strings.Contains(fmt.Sprintf("%+v", s), secret) {
 		t.Errorf("the spoken status: %+v, %v", s, err)
 	}
@@ -330,7 +330,7 @@ func TestListAndPages(t *testing.T) {
 func TestPartiesMergeAndKeepAliases(t *testing.T) {
 	o := open(t, Config{})
 	ctx := t.Context()
-	a, b := o.ticket(o.rings(phone(1), "support")), o.ticket(o.rings(phone(2), "sales"))
+	a, b := o.ticket(o.rings(aPhone(1), "support")), o.ticket(o.rings(aPhone(2), "sales"))
 	name := "张三"
 	p, err := o.GetParty(ctx, a.Party.ID)
 	if err != nil {
@@ -365,7 +365,7 @@ func TestPartiesMergeAndKeepAliases(t *testing.T) {
 	if err != nil || got.ID != b.Party.ID || got.Name != name || len(got.Identities) != 2 || len(got.Aliases) != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	equal(t, "a call to the old number", o.ticket(o.rings(phone(1), "sales")).Number, b.Number)
+	equal(t, "a call to the old number", o.ticket(o.rings(aPhone(1), "sales")).Number, b.Number)
 	equal(t, "history", o.kinds(a.Number), "call party")
 	list, err := o.Parties(ctx, PartyFilter{Query: "张三"})
 	if err != nil || len(list.Items) != 1 || list.Items[0].ID != b.Party.ID {

@@ -15,7 +15,7 @@ func BenchmarkFiling(b *testing.B) {
 	o := open(b, Config{})
 	b.ResetTimer()
 	for i := range b.N {
-		id := o.rings(phone(i%5000), "")
+		id := o.rings(aPhone(i%5000), "")
 		o.file(id, call.FactCallAnswered, call.CallAnswered{LegID: hotline.NewID()})
 		o.file(id, call.FactCallPhase, call.CallPhase{Phase: call.PhaseMenu})
 		o.file(id, call.FactCallStep, call.CallStep{Node: "menu", Kind: "menu", Digits: "1"})

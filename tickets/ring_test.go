@@ -104,12 +104,12 @@ func TestWithheldExtensionsAndShortCodes(t *testing.T) {
 
 func TestAttachRule(t *testing.T) {
 	o := open(t, Config{Attach: Rule{Mode: AttachJoin, Days: 3}})
-	first := o.ticket(o.rings(phone(1), "support"))
-	equal(t, "same party and queue", o.ticket(o.rings(phone(1), "support")).Number, first.Number)
-	if n := o.ticket(o.rings(phone(1), "sales")).Number; n == first.Number {
+	first := o.ticket(o.rings(aPhone(1), "support"))
+	equal(t, "same party and queue", o.ticket(o.rings(aPhone(1), "support")).Number, first.Number)
+	if n := o.ticket(o.rings(aPhone(1), "sales")).Number; n == first.Number {
 		t.Error("a call in another queue joined")
 	}
-	if n := o.ticket(o.rings(phone(2), "support")).Number; n == first.Number {
+	if n := o.ticket(o.rings(aPhone(2), "support")).Number; n == first.Number {
 		t.Error("another caller joined")
 	}
 	set := func(s State) {
@@ -118,19 +118,19 @@ func TestAttachRule(t *testing.T) {
 		}
 	}
 	set(StateResolved)
-	d := o.ticket(o.rings(phone(1), "support"))
+	d := o.ticket(o.rings(aPhone(1), "support"))
 	equal(t, "resolved lately", d.Number, first.Number)
 	equal(t, "state", d.State, StateOpen)
 	set(StateResolved)
 	o.exec(`update ticket set resolved_at = now() - interval '4 days' where number = $1`, first.Number)
-	second := o.ticket(o.rings(phone(1), "support"))
+	second := o.ticket(o.rings(aPhone(1), "support"))
 	if second.Number == first.Number {
 		t.Error("a ticket that was resolved long ago was joined")
 	}
 	if _, err := o.SetState(t.Context(), o.agent, second.Number, StateChange{State: StateClosed}); err != nil {
 		t.Fatal(err)
 	}
-	if o.ticket(o.rings(phone(1), "support")).Number == second.Number {
+	if o.ticket(o.rings(aPhone(1), "support")).Number == second.Number {
 		t.Error("a closed ticket was joined")
 	}
 }
@@ -138,8 +138,8 @@ func TestAttachRule(t *testing.T) {
 func TestAttachModes(t *testing.T) {
 	for _, mode := range []Mode{AttachNew, AttachAsk} {
 		o := open(t, Config{Attach: Rule{Mode: mode, Days: 3}})
-		first := o.ticket(o.rings(phone(1), "support"))
-		id := o.rings(phone(1), "support")
+		first := o.ticket(o.rings(aPhone(1), "support"))
+		id := o.rings(aPhone(1), "support")
 		second := o.ticket(id)
 		if first.Number == second.Number {
 			t.Fatalf("mode %s joins", mode)
@@ -172,7 +172,7 @@ func TestTheMenuPicksTheQueue(t *testing.T) {
 		return o.ticket(id)
 	}
 	// A new caller: the ticket goes along.
-	a := o.rings(phone(1), "")
+	a := o.rings(aPhone(1), "")
 	made := o.ticket(a)
 	d := picks(a, "support")
 	equal(t, "ticket", d.Number, made.Number)
@@ -180,7 +180,7 @@ func TestTheMenuPicksTheQueue(t *testing.T) {
 	equal(t, "history", o.kinds(d.Number), "call queue")
 	o.ends(a, call.ResultAnswered)
 	// Again, to sales: joins support's ticket while nothing is known, then gets one of its own.
-	b := o.rings(phone(1), "")
+	b := o.rings(aPhone(1), "")
 	equal(t, "for the time being", o.ticket(b).Number, made.Number)
 	sales := picks(b, "sales")
 	if sales.Number == made.Number {
@@ -198,7 +198,7 @@ func TestTheMenuPicksTheQueue(t *testing.T) {
 	if _, err := o.SetState(t.Context(), o.agent, sales.Number, StateChange{State: StatePending}); err != nil {
 		t.Fatal(err)
 	}
-	c := o.rings(phone(1), "")
+	c := o.rings(aPhone(1), "")
 	equal(t, "for the time being", o.ticket(c).Number, sales.Number)
 	equal(t, "it is open", o.ticket(c).State, StateOpen)
 	equal(t, "then", picks(c, "support").Number, made.Number)
@@ -208,7 +208,7 @@ func TestTheMenuPicksTheQueue(t *testing.T) {
 	o.kinds(sales.Number)
 	o.kinds(made.Number)
 	// Default queue and menu differ, first call: one ticket, not two.
-	e := o.rings(phone(2), "support")
+	e := o.rings(aPhone(2), "support")
 	one := o.ticket(e)
 	equal(t, "ticket", picks(e, "sales").Number, one.Number)
 	// Into the queue where it is: nothing happens.
@@ -222,7 +222,7 @@ func TestWhatWeOwe(t *testing.T) {
 		result call.Result
 		reason string
 	}{{call.ResultAbandoned, "abandoned"}, {call.ResultCutBySystem, "cut_by_system"}, {call.ResultFailed, "failed"}} {
-		n := phone(100 + len(c.reason))
+		n := aPhone(100 + len(c.reason))
 		id := o.rings(n, "support")
 		o.ends(id, c.result)
 		d := o.ticket(id)
@@ -248,7 +248,7 @@ func TestWhatWeOwe(t *testing.T) {
 
 func TestVoicemailAndCallback(t *testing.T) {
 	o := open(t, Config{})
-	id, rec := o.rings(phone(1), "support"), hotline.NewID()
+	id, rec := o.rings(aPhone(1), "support"), hotline.NewID()
 	o.exec(`insert into recording (id, call_id, kind, state, file, channels, started_at, waveform) values ($1, $2, 'voicemail', 'complete', 'x', 1, now(), '\x0010ff')`, rec, id)
 	o.file(id, call.FactVoicemailLeft, call.VoicemailLeft{RecordingID: rec, DurationMS: 4200, Queue: "support"})
 	o.file(id, call.FactCallbackAsked, call.CallbackAsked{Phone: "010-8888 1234", Queue: "support", Position: 3})
@@ -265,7 +265,7 @@ func TestVoicemailAndCallback(t *testing.T) {
 		t.Errorf("waveform %v", w)
 	}
 	equal(t, "recordings of the call's own entry", len(p.Items[0].Call.Recordings), 0)
-	asked := o.rings(phone(2), "sales")
+	asked := o.rings(aPhone(2), "sales")
 	o.file(asked, call.FactCallbackAsked, call.CallbackAsked{Phone: "010-8888 1234", Queue: "sales", Position: 3})
 	o.ends(asked, call.ResultCallback)
 	task := o.ticket(asked).Tasks[0]
@@ -280,14 +280,14 @@ func TestVoicemailAndCallback(t *testing.T) {
 
 func TestSelfServiceNeedsNobody(t *testing.T) {
 	o := open(t, Config{})
-	id := o.rings(phone(1), "")
+	id := o.rings(aPhone(1), "")
 	o.ends(id, call.ResultCompleted)
 	d := o.ticket(id)
 	equal(t, "state", d.State, StateResolved)
 	if d.WaitingSince != nil {
 		t.Error("somebody waits")
 	}
-	again := o.rings(phone(1), "")
+	again := o.rings(aPhone(1), "")
 	equal(t, "joined", o.ticket(again).Number, d.Number)
 	equal(t, "state", o.ticket(again).State, StateOpen)
 	o.ends(again, call.ResultCompleted)
@@ -320,10 +320,10 @@ func TestASwitchboardNumber(t *testing.T) {
 
 func TestAppliersAreIdempotent(t *testing.T) {
 	o := open(t, Config{})
-	id := o.rings(phone(1), "support")
+	id := o.rings(aPhone(1), "support")
 	o.file(id, call.FactCallPhase, call.CallPhase{Phase: call.PhaseQueued, Queue: "sales"})
 	o.file(id, call.FactVoicemailLeft, call.VoicemailLeft{RecordingID: hotline.NewID(), DurationMS: 1})
-	o.file(id, call.FactCallbackAsked, call.CallbackAsked{Phone: phone(1).Number})
+	o.file(id, call.FactCallbackAsked, call.CallbackAsked{Phone: aPhone(1).Number})
 	o.ends(id, call.ResultAbandoned)
 	number := o.ticket(id).Number
 	before := o.kinds(number)
@@ -333,7 +333,7 @@ func TestAppliersAreIdempotent(t *testing.T) {
 		return call.Fact{ID: o.one(`select id from interaction where call_id = '` + id + `' and kind = case '` + string(kind) + `' when 'voicemail.left' then 'voicemail' else 'call' end`), CallID: id, Kind: kind, At: start, Data: b}
 	}
 	again := []call.Fact{
-		raw(call.FactCallStarted, call.CallStarted{Info: call.Info{Direction: call.Inbound, Caller: phone(1), Queue: "support"}}),
+		raw(call.FactCallStarted, call.CallStarted{Info: call.Info{Direction: call.Inbound, Caller: aPhone(1), Queue: "support"}}),
 		raw(call.FactCallPhase, call.CallPhase{Queue: "sales"}),
 		raw(call.FactVoicemailLeft, call.VoicemailLeft{}),
 		raw(call.FactCallEnded, call.CallEnded{Result: call.ResultAbandoned}),
@@ -350,14 +350,14 @@ func TestAppliersAreIdempotent(t *testing.T) {
 
 func TestCallsOfOneCallerAtOnce(t *testing.T) {
 	o := open(t, Config{})
-	party := o.ticket(o.rings(phone(7), "support")).Party.ID
-	if _, err := o.LinkPhone(t.Context(), o.agent, party, phone(8).Number, Known); err != nil {
+	party := o.ticket(o.rings(aPhone(7), "support")).Party.ID
+	if _, err := o.LinkPhone(t.Context(), o.agent, party, aPhone(8).Number, Known); err != nil {
 		t.Fatal(err)
 	}
 	var wait sync.WaitGroup
 	for i := range 120 {
 		wait.Go(func() {
-			id := o.rings(phone([]int{7, 8, 1, 2, 3}[i%5]), "") // two numbers of one party, and three that are new
+			id := o.rings(aPhone([]int{7, 8, 1, 2, 3}[i%5]), "") // two numbers of one party, and three that are new
 			o.file(id, call.FactCallPhase, call.CallPhase{Phase: call.PhaseQueued, Queue: "support"})
 			o.file(id, call.FactCallEnded, call.CallEnded{Result: call.ResultAbandoned, At: time.Now()})
 		})
@@ -381,13 +381,13 @@ func TestCallsOfOneCallerAtOnce(t *testing.T) {
 
 func TestNewestOpenTicketForTheStatus(t *testing.T) {
 	o := open(t, Config{Attach: Rule{Mode: AttachNew}})
-	old := o.ticket(o.rings(phone(1), "support"))
-	asking := o.rings(phone(1), "")
+	old := o.ticket(o.rings(aPhone(1), "support"))
+	asking := o.rings(aPhone(1), "")
 	own := o.ticket(asking)
 	if own.Number == old.Number {
 		t.Fatal("joined")
 	}
-	s, err := o.NewestOpen(t.Context(), phone(1).Number, asking)
+	s, err := o.NewestOpen(t.Context(), aPhone(1).Number, asking)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -400,7 +400,7 @@ func TestNewestOpenTicketForTheStatus(t *testing.T) {
 	if _, err := o.SetState(t.Context(), o.agent, old.Number, StateChange{State: StateClosed}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = o.NewestOpen(t.Context(), phone(1).Number, asking)
+	_, err = o.NewestOpen(t.Context(), aPhone(1).Number, asking)
 	isKind(t, "all closed", err, hotline.NotFound)
 	_, err = o.NewestOpen(t.Context(), "anonymous", asking)
 	isKind(t, "withheld", err, hotline.NotFound)

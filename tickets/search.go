@@ -3,7 +3,6 @@ package tickets
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -114,32 +113,6 @@ func (d *Desk) searchIn(ctx context.Context, documents string, args pgx.NamedArg
 		h.At = h.At.UTC()
 		return h, err
 	})
-}
-
-// excerpt is some 120 characters around the first term that stands in the text as it was typed.
-func excerpt(body, typed string) string {
-	text := []rune(strings.Join(strings.Fields(body), " "))
-	low := []rune(strings.ToLower(string(text)))
-	at := 0
-	if len(low) == len(text) { // lower case changes the length of a few letters
-		for _, r := range runs(typed) {
-			if i := strings.Index(string(low), string(r.text)); i >= 0 {
-				at = len([]rune(string(low)[:i]))
-				break
-			}
-		}
-	}
-	const before, size = 40, 120
-	start := max(0, at-before)
-	end := min(len(text), start+size)
-	s := string(text[start:end])
-	if start > 0 {
-		s = "…" + s
-	}
-	if end < len(text) {
-		s += "…"
-	}
-	return s
 }
 
 // indexTicket makes the search document of a ticket anew.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"hotline/tickets/phone"
 )
 
 // Status is what a caller may be told of a ticket: how it stands, and nothing that was said in it.
@@ -25,9 +27,9 @@ type Status struct {
 // NewestOpen returns the newest ticket of a number that is not closed, an unresolved one before a resolved one; NotFound when there
 // is none. callID is the call that asks: a ticket which that call has made by ringing is not what the caller asks for. Whoever shows
 // the number of somebody else gets here too, so speak of the ticket only after [Status.Check].
-func (d *Desk) NewestOpen(ctx context.Context, phone, callID string) (Status, error) {
+func (d *Desk) NewestOpen(ctx context.Context, number, callID string) (Status, error) {
 	none := notFound("ticket", "from this number")
-	p := NormalisePhone(phone, d.cfg.Country)
+	p := NormalisePhone(number, d.cfg.Country)
 	if p.Kind == Withheld {
 		return Status{}, none
 	}
@@ -62,7 +64,7 @@ func (d *Desk) NewestOpen(ctx context.Context, phone, callID string) (Status, er
 // four digits of the number on the ticket. The number a call shows can be forged, so the ticket's number is the better proof.
 func (s Status) Check(kind, typed string) bool {
 	want := ""
-	switch digits := digitsOf(s.phone); {
+	switch digits := phone.Digits(s.phone); {
 	case kind == "ticket":
 		want = strconv.FormatInt(s.Number, 10)
 	case kind == "phone" && len(digits) >= 4:

@@ -144,7 +144,7 @@ func (o *office) kinds(number int64) string {
 	return strings.Join(list, " ")
 }
 
-func phone(n int) call.Party { return call.Party{Number: fmt.Sprintf("+86138%08d", n)} }
+func aPhone(n int) call.Party { return call.Party{Number: fmt.Sprintf("+86138%08d", n)} }
 
 func equal[T comparable](t testing.TB, what string, got, want T) {
 	t.Helper()

@@ -1,4 +1,4 @@
-package tickets
+package phone
 
 import (
 	"strings"
@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-func TestNormalisePhone(t *testing.T) {
+func TestNormalise(t *testing.T) {
 	for _, c := range []struct {
 		raw, country string
-		kind         PhoneKind
+		kind         Kind
 		value, ext   string
 	}{
 		{"13812345678", "CN", E164, "+8613812345678", ""},
@@ -46,19 +46,19 @@ func TestNormalisePhone(t *testing.T) {
 		{"未知", "CN", Withheld, "", ""},
 		{"Restricted", "CN", Withheld, "", ""},
 	} {
-		got := NormalisePhone(c.raw, c.country)
-		if got != (Phone{Kind: c.kind, Value: c.value, Extension: c.ext}) {
+		got := Normalise(c.raw, c.country)
+		if got != (Number{Kind: c.kind, Value: c.value, Extension: c.ext}) {
 			t.Errorf("%q in %s: got %+v, want %s %q ext %q", c.raw, c.country, got, c.kind, c.value, c.ext)
 		}
 	}
 }
 
-func FuzzNormalisePhone(f *testing.F) {
+func FuzzNormalise(f *testing.F) {
 	for _, s := range []string{"+8613812345678", "\x00", "１", "tel:;", "++++", strings.Repeat("9", 1000), "<script>1", "%00"} {
 		f.Add(s, "CN")
 	}
 	f.Fuzz(func(t *testing.T, raw, country string) {
-		p := NormalisePhone(raw, country)
+		p := Normalise(raw, country)
 		if len(p.Value) > 4*maxPhone || !utf8.ValidString(p.Value) || strings.ContainsAny(p.Value, "\r\n\x00") {
 			t.Errorf("%q: %q", raw, p.Value)
 		}
@@ -66,7 +66,7 @@ func FuzzNormalisePhone(f *testing.F) {
 			t.Errorf("%q: kind %s with value %q", raw, p.Kind, p.Value)
 		}
 		if p.Value != "" && p.Kind == E164 {
-			if again := NormalisePhone(p.Value, country); again.Value != p.Value {
+			if again := Normalise(p.Value, country); again.Value != p.Value {
 				t.Errorf("%q: %q becomes %q", raw, p.Value, again.Value)
 			}
 		}

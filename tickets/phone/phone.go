@@ -1,4 +1,7 @@
-package tickets
+// Package phone makes telephone numbers comparable, however they were signalled or typed.
+//
+// It knows what a number is, not whose. Start at [Normalise].
+package phone
 
 import (
 	"regexp"
@@ -9,22 +12,22 @@ import (
 	"golang.org/x/text/width"
 )
 
-// PhoneKind says what a number as signalled or typed is.
-type PhoneKind string
+// Kind says what a number as signalled or typed is.
+type Kind string
 
 // The kinds of numbers. Only E164 can be dialled from everywhere; the others are kept as they came, because a country code in front
 // of an extension or a short code makes another number of it.
 const (
-	E164      PhoneKind = "e164"
-	Extension PhoneKind = "extension" // of a switchboard: up to six digits
-	Short     PhoneKind = "short"     // 110, 10086, 95588: means something in one country only
-	Local     PhoneKind = "local"     // longer, but not a number of the country: a subscriber without area code
-	Withheld  PhoneKind = "withheld"  // the caller asked for privacy, or nothing was signalled
+	E164      Kind = "e164"
+	Extension Kind = "extension" // of a switchboard: up to six digits
+	Short     Kind = "short"     // 110, 10086, 95588: means something in one country only
+	Local     Kind = "local"     // longer, but not a number of the country: a subscriber without area code
+	Withheld  Kind = "withheld"  // the caller asked for privacy, or nothing was signalled
 )
 
-// Phone is a number made comparable.
-type Phone struct {
-	Kind      PhoneKind
+// Number is a number made comparable.
+type Number struct {
+	Kind      Kind
 	Value     string // E.164 with "+"; digits for the others; "" when withheld
 	Extension string // behind an E.164 number ("… ext. 12"), if one was given
 }
@@ -43,26 +46,26 @@ var (
 // maxPhone is longer than any number somebody means; what is longer is cut rather than parsed.
 const maxPhone = 64
 
-// NormalisePhone makes a number as signalled or typed comparable. country ("CN") is where it was received: numbers without "+" are
+// Normalise makes a number as signalled or typed comparable. country ("CN") is where it was received: numbers without "+" are
 // read as that country's.
-func NormalisePhone(raw, country string) Phone {
-	s := cleanPhone(raw)
+func Normalise(raw, country string) Number {
+	s := Clean(raw)
 	if withheldNames[strings.ToLower(s)] {
-		return Phone{Kind: Withheld}
+		return Number{Kind: Withheld}
 	}
 	ext := ""
 	if m := extensionOf.FindStringSubmatch(s); m != nil {
 		s, ext = strings.TrimSpace(m[1]), m[2]
 	}
-	digits := digitsOf(s)
+	digits := Digits(s)
 	if digits == "" {
 		if stars.MatchString(s) {
-			return Phone{Kind: Short, Value: s}
+			return Number{Kind: Short, Value: s}
 		}
-		return Phone{Kind: Withheld} // words are a name, not a number
+		return Number{Kind: Withheld} // words are a name, not a number
 	}
 	if strings.ContainsAny(s, "*#") {
-		return Phone{Kind: Short, Value: keep(s, "*#")}
+		return Number{Kind: Short, Value: keep(s, "*#")}
 	}
 	international := strings.HasPrefix(s, "+")
 	// Before the library sees it: it would make +86110 of 110 and +861001 of extension 1001.
@@ -72,28 +75,28 @@ func NormalisePhone(raw, country string) Phone {
 	n, err := phonenumbers.Parse(s, country)
 	switch {
 	case err == nil && phonenumbers.IsValidNumber(n):
-		return Phone{Kind: E164, Value: phonenumbers.Format(n, phonenumbers.E164), Extension: ext}
+		return Number{Kind: E164, Value: phonenumbers.Format(n, phonenumbers.E164), Extension: ext}
 	case international && len(digits) >= 7 && len(digits) <= 15:
 		// The library's tables age; what a network signals as international is taken as it is.
-		return Phone{Kind: E164, Value: "+" + digits, Extension: ext}
+		return Number{Kind: E164, Value: "+" + digits, Extension: ext}
 	case international && err == nil && len(digits) < 7:
 		// A short code behind a country code (+86110) comes from gateways that prefix everything: undo that.
 		return shortOrExtension(phonenumbers.GetNationalSignificantNumber(n), country)
 	}
-	return Phone{Kind: Local, Value: digits, Extension: ext}
+	return Number{Kind: Local, Value: digits, Extension: ext}
 }
 
-func shortOrExtension(digits, country string) Phone {
+func shortOrExtension(digits, country string) Number {
 	n, err := phonenumbers.Parse(digits, country)
 	// A leading zero is never part of a short code, and the library drops it.
 	if err == nil && digits[0] != '0' && phonenumbers.IsValidShortNumberForRegion(n, country) {
-		return Phone{Kind: Short, Value: digits}
+		return Number{Kind: Short, Value: digits}
 	}
-	return Phone{Kind: Extension, Value: digits}
+	return Number{Kind: Extension, Value: digits}
 }
 
-// cleanPhone takes off what surrounds a number in URIs and in pasted text: scheme, host, invisible marks, full-width forms.
-func cleanPhone(raw string) string {
+// Clean takes off what surrounds a number in URIs and in pasted text: scheme, host, invisible marks, full-width forms.
+func Clean(raw string) string {
 	if len(raw) > 4*maxPhone {
 		raw = raw[:4*maxPhone]
 	}
@@ -138,7 +141,8 @@ func digitValue(r rune) rune {
 	return v
 }
 
-func digitsOf(s string) string { return keep(s, "") }
+// Digits returns the digits of a text.
+func Digits(s string) string { return keep(s, "") }
 
 func keep(s, also string) string {
 	return strings.Map(func(r rune) rune {
@@ -149,8 +153,8 @@ func keep(s, also string) string {
 	}, s)
 }
 
-// nationalOf returns the digits of an E.164 number without the country code, as people say and search them, or "".
-func nationalOf(value string) string {
+// National returns the digits of an E.164 number without the country code, as people say and search them, or "".
+func National(value string) string {
 	if !strings.HasPrefix(value, "+") {
 		return ""
 	}

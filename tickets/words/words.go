@@ -1,4 +1,7 @@
-package tickets
+// Package words makes the tokens by which tickets, notes and people are found.
+//
+// It knows text and numbers and neither tables nor what they mean. Start at [Text] and [Query].
+package words
 
 import (
 	"slices"
@@ -6,6 +9,8 @@ import (
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+
+	"hotline/tickets/phone"
 )
 
 // Tokens of search. PostgreSQL's parsers know no Chinese and split phone numbers, so the words are made here:
@@ -63,8 +68,8 @@ func runs(s string) []run {
 	return list
 }
 
-// textTokens returns the tokens of a text.
-func textTokens(s string) []string {
+// Text returns the tokens of a text.
+func Text(s string) []string {
 	var list []string
 	for _, r := range runs(s) {
 		if len(list) >= maxTokens {
@@ -82,14 +87,14 @@ func textTokens(s string) []string {
 	return list
 }
 
-// phoneTokens returns the tokens of a number.
-func phoneTokens(value string) []string {
-	digits := digitsOf(value)
+// Phone returns the tokens of a number.
+func Phone(value string) []string {
+	digits := phone.Digits(value)
 	if digits == "" {
 		return nil
 	}
 	list := []string{fromStart + digits, fromEnd + reverse(digits)}
-	if national := nationalOf(value); national != "" && national != digits {
+	if national := phone.National(value); national != "" && national != digits {
 		list = append(list, fromStart+national)
 	}
 	return list
@@ -101,8 +106,8 @@ func reverse(s string) string {
 	return string(b)
 }
 
-// document joins tokens, each once.
-func document(parts ...[]string) []string {
+// Document joins tokens, each once.
+func Document(parts ...[]string) []string {
 	all := append([]string{}, slices.Concat(parts...)...) // never null
 	slices.Sort(all)
 	all = slices.Compact(all)
@@ -115,9 +120,9 @@ const minPhoneQuery = 3
 // maxTerms of a query; a longer one is a text, not a question.
 const maxTerms = 16
 
-// tsquery turns what was typed into a tsquery in text form, all terms to be found, the last word also as a prefix; "" when there is
+// Query turns what was typed into a tsquery in text form, all terms to be found, the last word also as a prefix; "" when there is
 // nothing to search for.
-func tsquery(typed string) string {
+func Query(typed string) string {
 	if len(typed) > 500 {
 		typed = typed[:500]
 	}
@@ -152,11 +157,11 @@ func tsquery(typed string) string {
 // numberTyped returns the digits when all that was typed is one number, grouped as people write it: "+86 138 1234 5678". Two plain
 // numbers of few digits are two terms.
 func numberTyped(typed string) string {
-	folded := strings.TrimSpace(cleanPhone(typed))
+	folded := strings.TrimSpace(phone.Clean(typed))
 	if folded == "" || strings.Trim(folded, "+0123456789 -().") != "" {
 		return ""
 	}
-	digits := digitsOf(folded)
+	digits := phone.Digits(folded)
 	if len(digits) < 7 && strings.ContainsRune(folded, ' ') {
 		return ""
 	}
@@ -191,10 +196,36 @@ func quote(word string) string {
 func Tokens(texts, phones []string) []string {
 	var parts [][]string
 	for _, s := range texts {
-		parts = append(parts, textTokens(s))
+		parts = append(parts, Text(s))
 	}
 	for _, s := range phones {
-		parts = append(parts, phoneTokens(s))
+		parts = append(parts, Phone(s))
 	}
-	return document(parts...)
+	return Document(parts...)
+}
+
+// Excerpt is some 120 characters around the first term that stands in the text as it was typed.
+func Excerpt(body, typed string) string {
+	text := []rune(strings.Join(strings.Fields(body), " "))
+	low := []rune(strings.ToLower(string(text)))
+	at := 0
+	if len(low) == len(text) { // lower case changes the length of a few letters
+		for _, r := range runs(typed) {
+			if i := strings.Index(string(low), string(r.text)); i >= 0 {
+				at = len([]rune(string(low)[:i]))
+				break
+			}
+		}
+	}
+	const before, size = 40, 120
+	start := max(0, at-before)
+	end := min(len(text), start+size)
+	s := string(text[start:end])
+	if start > 0 {
+		s = "…" + s
+	}
+	if end < len(text) {
+		s += "…"
+	}
+	return s
 }
