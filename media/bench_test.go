@@ -128,7 +128,7 @@ func (l *load) talk(seq int) {
 	binary.BigEndian.PutUint16(l.packet[2:], uint16(seq))
 	binary.BigEndian.PutUint32(l.packet[4:], uint32(seq*frameSamples))
 	for i, s := range l.streams {
-		to := s.way.local()
+		to := s.way.Local()
 		l.conn[i].WriteToUDPAddrPort(l.packet, netip.AddrPortFrom(to.Addr(), to.Port()))
 	}
 }

@@ -31,8 +31,8 @@ type control struct {
 	late, concealed uint64 // of jitter buffers that are gone
 }
 
-// receiveRTCP takes a packet that came in on the RTCP port.
-func (s *Stream) receiveRTCP(b []byte, from netip.AddrPort) {
+// ReceiveRTCP takes a packet that came in on the RTCP port.
+func (s *Stream) ReceiveRTCP(b []byte, from netip.AddrPort) {
 	s.mu.Lock()
 	if !s.closed && s.configured {
 		s.takeRTCP(b, from)
@@ -153,7 +153,7 @@ func (s *Stream) sendRTCP(packets ...rtcp.Packet) {
 	if s.cipher != nil {
 		b = s.cipher.sealRTCP(b)
 	}
-	s.way.sendRTCP(b, to)
+	s.way.SendRTCP(b, to)
 }
 
 func ntpTime(t time.Time) uint64 {

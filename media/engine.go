@@ -144,6 +144,22 @@ func (e *Engine) closeShards() {
 // Open makes a stream with a port of its own or a place on a shared socket. It is silent until it is configured.
 func (e *Engine) Open(o OpenOptions) (*Stream, error) {
 	o.Remote = sendable(o.Remote)
+	return e.OpenOver(o, func(s *Stream) (Transport, error) {
+		if o.Shared && o.Remote.IsValid() {
+			if place := e.openShared(s, o.Remote); place != nil {
+				return place, nil
+			}
+		}
+		way, err := openPort(s)
+		if err != nil && !errors.Is(err, ErrNoPorts) {
+			e.log.Error("cannot open an RTP port", "error", err, "leg", o.ID)
+		}
+		return way, err
+	})
+}
+
+// OpenOver makes a stream whose packets travel as open says; open must not call the engine nor the stream.
+func (e *Engine) OpenOver(o OpenOptions, open func(*Stream) (Transport, error)) (*Stream, error) {
 	s := newStream(e, e.idlest(), o)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -151,16 +167,7 @@ func (e *Engine) Open(o OpenOptions) (*Stream, error) {
 		return nil, errStopped
 	}
 	var err error
-	if o.Shared && o.Remote.IsValid() {
-		s.way = e.openShared(s, o.Remote)
-	}
-	if s.way == nil {
-		s.way, err = openPort(s)
-	}
-	if err != nil {
-		if !errors.Is(err, ErrNoPorts) {
-			e.log.Error("cannot open an RTP port", "error", err, "leg", o.ID)
-		}
+	if s.way, err = open(s); err != nil {
 		return nil, err
 	}
 	e.open[s] = struct{}{}

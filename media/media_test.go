@@ -136,7 +136,7 @@ func (p *peer) audio(pcm []int16) []byte {
 	return b
 }
 
-func (p *peer) say(b []byte) { p.stream.receive(b, p.addr) }
+func (p *peer) say(b []byte) { p.stream.Receive(b, p.addr) }
 
 // tone says 20 ms of a tone, going on where the last one ended.
 func (p *peer) tone(freq float64) {

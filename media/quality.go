@@ -25,14 +25,40 @@ type Quality struct {
 	DigitsDropped   uint64  `json:"digits_dropped"`   // faster than any human or machine dials
 }
 
-// Quality returns what was measured so far, also after the stream was closed.
+// Quality returns what was measured since [Stream.Begin], also after the stream was closed.
 func (s *Stream) Quality() Quality {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := &s.in.stats
+	return s.measured()
+}
+
+// Begin lets what Quality counts begin at nothing: a browser's stream outlives calls, and a call's quality is the call's.
+func (s *Stream) Begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.in.jitter = nil
+	s.control.late, s.control.concealed = 0, 0
+	s.in.strangers, s.in.invalid, s.in.digitsDropped = 0, 0, 0
+	s.since = baseline{
+		at: s.engine.now(), sent: s.out.packets, received: s.in.stats.total(), lost: s.in.stats.lost(), remoteLost: s.control.remoteLost,
+	}
+	s.in.stats.bursts, s.in.stats.lostInBursts = 0, 0
+	s.in.lost = false
+}
+
+// baseline is what the counters that must go on (RTCP reports the whole) were when Quality began.
+type baseline struct {
+	at                         time.Time
+	sent                       uint32
+	received, lost, remoteLost int64
+}
+
+func (s *Stream) measured() Quality {
+	r, before := &s.in.stats, &s.since
+	received, lost := r.total()-before.received, r.lost()-before.lost
 	q := Quality{
-		Codec: s.setup.Codec.Name(), PacketsSent: uint64(s.out.packets), PacketsReceived: uint64(r.total()), Lost: r.lost(),
-		JitterMS: samplesMS(r.jitter), RTTMS: round(s.control.rtt.Seconds() * 1000), RemoteLost: s.control.remoteLost,
+		Codec: s.setup.Codec.Name(), PacketsSent: uint64(s.out.packets - before.sent), PacketsReceived: uint64(received), Lost: lost,
+		JitterMS: samplesMS(r.jitter), RTTMS: round(s.control.rtt.Seconds() * 1000), RemoteLost: s.control.remoteLost - before.remoteLost,
 		RemoteJitterMS: samplesMS(s.control.remoteJitter), MOSEstimated: true, Late: s.control.late, Concealed: s.control.concealed,
 		Strangers: s.in.strangers, Invalid: s.in.invalid, DigitsDropped: s.in.digitsDropped,
 	}
@@ -44,7 +70,7 @@ func (s *Stream) Quality() Quality {
 		q.Late, q.Concealed, q.DelayMS = q.Late+j.late, q.Concealed+j.concealed(), samplesMS(float64(j.delay()))
 		buffered = float64(j.delay())
 	}
-	if r.total() > 0 {
+	if received > 0 {
 		oneWay := s.control.rtt/2 + s.setup.Ptime + samplesDuration(int(buffered))
 		burst := 1.0
 		if r.bursts > 0 {

@@ -31,8 +31,8 @@ const (
 	cnPayload  = 13   // comfort noise (RFC 3389)
 )
 
-// receive takes a packet that came in on the RTP port.
-func (s *Stream) receive(b []byte, from netip.AddrPort) {
+// Receive takes a packet that came in on the RTP port; b is changed (decrypted) and not kept.
+func (s *Stream) Receive(b []byte, from netip.AddrPort) {
 	var p packet
 	s.mu.Lock()
 	if s.closed || !s.configured {
@@ -115,7 +115,7 @@ func (s *Stream) pull(now time.Time, wanted bool) {
 	s.in.keypad.tick(s.release)
 	s.in.allowance = min(digitBurst, s.in.allowance+digitsPerTick)
 	if s.configured && s.setup.Direction.receives() {
-		if !s.in.lost && now.Sub(s.in.heardAt) > s.engine.cfg.SilenceAfter {
+		if s.missed(now) {
 			s.in.lost = true
 			s.emit(StreamEvent{Kind: MediaLost, At: now})
 		}
@@ -136,6 +136,15 @@ func (s *Stream) pull(now time.Time, wanted bool) {
 	if s.in.detector != nil {
 		s.in.detector.frame(s.in.frame[:], s.press, s.release)
 	}
+}
+
+// missed tells whether the peer is silent although it should not be. One that waits may be: it is asked from its call on.
+func (s *Stream) missed(now time.Time) bool {
+	silent := s.engine.cfg.SilenceAfter
+	if s.in.lost || s.idle && s.room == nil {
+		return false
+	}
+	return now.Sub(s.in.heardAt) > silent && now.Sub(s.since.at) > silent
 }
 
 // press reports a key that went down, at once, and stops what is to be stopped by it: barge-in happens here, so that the next

@@ -69,9 +69,9 @@ func TestStrangerIsNeitherHeardNorAnswered(t *testing.T) {
 		remove := p.stream.Tap(&rec)
 		for i := range 50 {
 			p.tone(500)
-			p.stream.receive(stranger.audio(stranger.samples(1200, frameSamples)), stranger.addr)
-			p.stream.receive(stranger.packet(101, true, uint32(i)*8000, eventPayload('9', false, 160)), stranger.addr)
-			p.stream.receiveRTCP([]byte{0x81, 201, 0, 7}, stranger.addr)
+			p.stream.Receive(stranger.audio(stranger.samples(1200, frameSamples)), stranger.addr)
+			p.stream.Receive(stranger.packet(101, true, uint32(i)*8000, eventPayload('9', false, 160)), stranger.addr)
+			p.stream.ReceiveRTCP([]byte{0x81, 201, 0, 7}, stranger.addr)
 			// and with the peer's address forged, but not its SSRC
 			p.say(stranger.audio(stranger.samples(1200, frameSamples)))
 			for _, junk := range [][]byte{nil, {0x80}, make([]byte, 12), {0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1}, bytesOf(0x81c80001)} {
@@ -105,7 +105,7 @@ func TestNATIsFollowedBothWays(t *testing.T) {
 		t.Fatal("the signalled address gets nothing before the peer speaks")
 	}
 	for range 5 {
-		p.stream.receive(behind.audio(behind.samples(500, frameSamples)), behind.addr)
+		p.stream.Receive(behind.audio(behind.samples(500, frameSamples)), behind.addr)
 		b.step(1)
 	}
 	p.heard()
@@ -127,7 +127,7 @@ func FuzzStream(f *testing.F) {
 		defer p.stream.Tap(&rec)()
 		for _, packet := range [][]byte{one, two, one} {
 			p.say(packet)
-			p.stream.receiveRTCP(packet, p.addr)
+			p.stream.ReceiveRTCP(packet, p.addr)
 			b.step(1)
 		}
 		b.step(3)

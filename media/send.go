@@ -74,6 +74,10 @@ func (s *Stream) fill(now time.Time, m *mix) {
 		codec.Encode(o.frame[:], m.pcm[:])
 	case s.music != nil:
 		s.music.fill(o.frame[:], codec, now.Sub(s.engine.epoch))
+	case s.idle && s.room == nil:
+		o.ts, o.silent, o.pending = o.ts+frameSamples, true, 0
+		clear(o.heard[:])
+		return
 	default:
 		silence(o.frame[:], codec)
 	}
@@ -136,7 +140,7 @@ func (s *Stream) sendPacket(payloadType uint8, marker bool, ts uint32, payload [
 	if s.cipher != nil {
 		b = s.cipher.seal(b)
 	}
-	s.way.send(b, to)
+	s.way.Send(b, to)
 	o.seq++
 	o.packets++
 	o.octets += uint32(len(payload))

@@ -36,7 +36,7 @@ var errTaken = hotline.Errorf(hotline.Conflict, "media.remote_taken", "the peer'
 
 // openShared finds a place for a stream whose peer is at remote; nil when no shared socket can take it. One shared socket a
 // shard is made; e.mu is held.
-func (e *Engine) openShared(s *Stream, remote netip.AddrPort) transport {
+func (e *Engine) openShared(s *Stream, remote netip.AddrPort) Transport {
 	for len(e.shared) < len(e.shards) {
 		ss, err := e.newShared(e.shards[len(e.shared)])
 		if err != nil {
@@ -49,7 +49,7 @@ func (e *Engine) openShared(s *Stream, remote netip.AddrPort) transport {
 	place := &sharedPlace{stream: s}
 	for i := range e.shared {
 		place.socket = e.shared[(int(e.streams.Load())+i)%len(e.shared)]
-		if place.expect(remote, nextPort(remote), false) == nil {
+		if place.Expect(remote, nextPort(remote), false) == nil {
 			return place
 		}
 	}
@@ -100,7 +100,7 @@ func (ss *sharedSocket) receive(b []byte, from netip.AddrPort) {
 		ss.engine.strangers.Add(1)
 		return
 	}
-	s.receive(b, from)
+	s.Receive(b, from)
 }
 
 func (ss *sharedSocket) receiveRTCP(b []byte, from netip.AddrPort) {
@@ -111,7 +111,7 @@ func (ss *sharedSocket) receiveRTCP(b []byte, from netip.AddrPort) {
 		ss.engine.strangers.Add(1)
 		return
 	}
-	s.receiveRTCP(b, from)
+	s.ReceiveRTCP(b, from)
 }
 
 // queue sends b with the next batch.
@@ -157,10 +157,10 @@ func (e *Engine) closeShared() {
 	e.flushed.Store(nil)
 }
 
-func (p *sharedPlace) local() netip.AddrPort { return p.socket.rtp.local }
+func (p *sharedPlace) Local() netip.AddrPort { return p.socket.rtp.local }
 
-// expect registers the peer's addresses; it fails when another stream has them.
-func (p *sharedPlace) expect(rtp, rtcp netip.AddrPort, mux bool) error {
+// Expect registers the peer's addresses; it fails when another stream has them.
+func (p *sharedPlace) Expect(rtp, rtcp netip.AddrPort, mux bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ss := p.socket
@@ -193,9 +193,9 @@ func (p *sharedPlace) unregister() {
 	p.registered = false
 }
 
-func (p *sharedPlace) send(b []byte, to netip.AddrPort) { p.socket.queue(b, to) }
+func (p *sharedPlace) Send(b []byte, to netip.AddrPort) { p.socket.queue(b, to) }
 
-func (p *sharedPlace) sendRTCP(b []byte, to netip.AddrPort) {
+func (p *sharedPlace) SendRTCP(b []byte, to netip.AddrPort) {
 	if p.socket.rtcp != nil && to != p.rtp {
 		p.socket.rtcp.send(b, to)
 		return
@@ -203,7 +203,7 @@ func (p *sharedPlace) sendRTCP(b []byte, to netip.AddrPort) {
 	p.socket.rtp.send(b, to)
 }
 
-func (p *sharedPlace) close() {
+func (p *sharedPlace) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.socket.mu.Lock()

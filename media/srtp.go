@@ -9,12 +9,37 @@ import (
 	"hotline"
 )
 
+// SRTPProfile names what protects the packets (RFC 3711, RFC 7714).
+type SRTPProfile uint8
+
+// The profiles.
+const (
+	AES_CM_128_HMAC_SHA1_80 SRTPProfile = iota // what SDES on trunks speaks
+	AEAD_AES_128_GCM                           // what browsers prefer; several times faster
+	srtpProfiles
+)
+
+// SRTPKeys are the master keys and salts, by SDES (RFC 4568) or DTLS (RFC 5764).
+type SRTPKeys struct {
+	Profile SRTPProfile
+	Local   [30]byte // of what we send: 16 bytes of key, then 14 of salt (12 with GCM)
+	Remote  [30]byte // of what the peer sends
+}
+
 const (
 	keySize      = 16
 	replayWindow = 128
 )
 
-// cipher is the SRTP of a stream (RFC 3711), keyed by SDES. pion keeps roll-over counters and replay windows a SSRC.
+// protection returns pion's name of a profile and the length of its salt.
+func (p SRTPProfile) protection() (srtp.ProtectionProfile, int) {
+	if p == AEAD_AES_128_GCM {
+		return srtp.ProtectionProfileAeadAes128Gcm, 12
+	}
+	return srtp.ProtectionProfileAes128CmHmacSha1_80, 14
+}
+
+// cipher is the SRTP of a stream. pion keeps roll-over counters and replay windows a SSRC.
 type cipher struct {
 	keys     SRTPKeys
 	out, in  *srtp.Context
@@ -24,10 +49,14 @@ type cipher struct {
 }
 
 func newCipher(keys SRTPKeys) (*cipher, error) {
+	if keys.Profile >= srtpProfiles {
+		return nil, hotline.Errorf(hotline.Invalid, "media.srtp_profile", "SRTP profile %d is not known", keys.Profile)
+	}
+	profile, salt := keys.Profile.protection()
 	c := &cipher{keys: keys, sent: make([]byte, 0, maxPacket), received: make([]byte, 0, maxPacket)}
 	var err error
-	if c.out, err = srtp.CreateContext(keys.Local[:keySize], keys.Local[keySize:], srtp.ProtectionProfileAes128CmHmacSha1_80); err == nil {
-		c.in, err = srtp.CreateContext(keys.Remote[:keySize], keys.Remote[keySize:], srtp.ProtectionProfileAes128CmHmacSha1_80,
+	if c.out, err = srtp.CreateContext(keys.Local[:keySize], keys.Local[keySize:keySize+salt], profile); err == nil {
+		c.in, err = srtp.CreateContext(keys.Remote[:keySize], keys.Remote[keySize:keySize+salt], profile,
 			srtp.SRTPReplayProtection(replayWindow), srtp.SRTCPReplayProtection(replayWindow))
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ type OpenOptions struct {
 	OnEvent func(StreamEvent) // called in order, from goroutines of the engine and with no lock held; must not block
 	Remote  netip.AddrPort    // the peer's RTP address, when it is known already
 	Shared  bool              // try a shared socket, on which Remote tells the streams apart; a port of its own if that cannot be
+	Idle    bool              // send nothing at all while nothing is played and the stream is in no room: an agent's telephone waits
 }
 
 // StreamEventKind names what happened on a stream.
@@ -65,12 +66,6 @@ type Setup struct {
 	InbandDTMF      bool       // detect digits in the audio, because the peer sends no telephone-event
 }
 
-// SRTPKeys are the keys of SDES (RFC 4568) for AES_CM_128_HMAC_SHA1_80: 16 bytes of master key, 14 of salt.
-type SRTPKeys struct {
-	Local  [30]byte // of what we send
-	Remote [30]byte // of what the peer sends
-}
-
 const (
 	maxPtime     = 60 * time.Millisecond
 	defaultPtime = frameTime
@@ -114,7 +109,7 @@ type Stream struct {
 	id      string
 	engine  *Engine
 	shard   *shard
-	way     transport
+	way     Transport
 	onEvent func(StreamEvent)
 
 	mu         sync.Mutex
@@ -131,10 +126,12 @@ type Stream struct {
 	room       *Room     // which then does the ticking
 	events     []StreamEvent
 	delivering bool
+	idle       bool     // sends nothing while nobody is to be heard
+	since      baseline // of Quality
 }
 
 func newStream(e *Engine, sh *shard, o OpenOptions) *Stream {
-	s := &Stream{id: o.ID, engine: e, shard: sh, onEvent: o.OnEvent}
+	s := &Stream{id: o.ID, engine: e, shard: sh, onEvent: o.OnEvent, idle: o.Idle}
 	if s.onEvent == nil {
 		s.onEvent = func(StreamEvent) {}
 	}
@@ -145,7 +142,7 @@ func newStream(e *Engine, sh *shard, o OpenOptions) *Stream {
 
 // Local returns the address to be told to the peer.
 func (s *Stream) Local() netip.AddrPort {
-	return netip.AddrPortFrom(s.engine.cfg.ExternalIP, s.way.local().Port())
+	return netip.AddrPortFrom(s.engine.cfg.ExternalIP, s.way.Local().Port())
 }
 
 // Configure sets what was negotiated; again on each new offer and answer. What stays the same goes on undisturbed: sequence
@@ -168,7 +165,7 @@ func (s *Stream) Configure(n Setup) error {
 			return err
 		}
 	}
-	if err := s.way.expect(n.Remote, n.RemoteRTCP, n.RTCPMux); err != nil {
+	if err := s.way.Expect(n.Remote, n.RemoteRTCP, n.RTCPMux); err != nil {
 		return err
 	}
 	s.in.source.set(&n, &s.setup)
@@ -218,7 +215,7 @@ func (s *Stream) Close() {
 		room.Leave(s)
 	}
 	s.engine.flush()
-	s.way.close()
+	s.way.Close()
 	s.engine.forget(s)
 }
 

@@ -200,7 +200,7 @@ func TestSendDigits(t *testing.T) {
 				buf := make([]byte, rtpHeader+len(k.payload))
 				putHeader(buf, k.payloadType, k.marker, k.seq, k.ts, k.ssrc)
 				copy(buf[rtpHeader:], k.payload)
-				to.stream.receive(buf, to.addr)
+				to.stream.Receive(buf, to.addr)
 				if k.payloadType == 101 {
 					events++
 					if k.payload[1]&0x80 != 0 {

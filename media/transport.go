@@ -5,15 +5,18 @@ import (
 	"sync"
 )
 
-// transport carries the packets of one stream. It gives what arrives to [Stream.receive] and [Stream.receiveRTCP]. There are two:
-// a port of the stream's own, and a place on a shared socket; a WebRTC peer will be the third.
-type transport interface {
-	local() netip.AddrPort
-	// expect prepares for what was negotiated: where RTP and RTCP of the peer come from.
-	expect(rtp, rtcp netip.AddrPort, mux bool) error
-	send(b []byte, to netip.AddrPort)
-	sendRTCP(b []byte, to netip.AddrPort)
-	close()
+// Transport carries the packets of one stream. It gives what arrives to [Stream.Receive] and [Stream.ReceiveRTCP]. There are three:
+// a port of the stream's own, a place on a shared socket, and a browser's peer (package peer). Its methods are called with the
+// stream locked: they must not wait, nor call the stream.
+type Transport interface {
+	Local() netip.AddrPort
+	// Expect prepares for what was negotiated: where RTP and RTCP of the peer come from.
+	Expect(rtp, rtcp netip.AddrPort, mux bool) error
+	// Send takes a packet, which is only valid during the call.
+	Send(b []byte, to netip.AddrPort)
+	SendRTCP(b []byte, to netip.AddrPort)
+	// Close is called once, with the stream unlocked.
+	Close()
 }
 
 // port is a transport of one RTP port. The socket for RTCP, on the port above, is opened when RTCP is not multiplexed.
@@ -24,10 +27,10 @@ type port struct {
 	rtcp   *socket // nil: RTCP shares the RTP port, or its port is taken
 }
 
-func openPort(s *Stream) (transport, error) {
+func openPort(s *Stream) (Transport, error) {
 	p := &port{stream: s}
 	var err error
-	if p.rtp, err = s.engine.ports.open(s.receive); err != nil {
+	if p.rtp, err = s.engine.ports.open(s.Receive); err != nil {
 		return nil, err
 	}
 	if err := s.shard.watch(p.rtp); err != nil {
@@ -38,16 +41,16 @@ func openPort(s *Stream) (transport, error) {
 	return p, nil
 }
 
-func (p *port) local() netip.AddrPort { return p.rtp.local }
+func (p *port) Local() netip.AddrPort { return p.rtp.local }
 
-func (p *port) expect(_, _ netip.AddrPort, mux bool) error {
+func (p *port) Expect(_, _ netip.AddrPort, mux bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if mux || p.rtcp != nil || p.rtp.local.Port() == 65535 {
 		return nil
 	}
 	at := netip.AddrPortFrom(p.rtp.local.Addr(), p.rtp.local.Port()+1)
-	rtcp, err := openSocket(at, p.stream.receiveRTCP)
+	rtcp, err := openSocket(at, p.stream.ReceiveRTCP)
 	if err != nil {
 		p.stream.engine.log.Warn("no port for RTCP: reports of the peer will not be seen", "port", at.Port(), "leg", p.stream.id)
 		return nil // audio does not need it
@@ -60,9 +63,9 @@ func (p *port) expect(_, _ netip.AddrPort, mux bool) error {
 	return nil
 }
 
-func (p *port) send(b []byte, to netip.AddrPort) { p.rtp.send(b, to) }
+func (p *port) Send(b []byte, to netip.AddrPort) { p.rtp.send(b, to) }
 
-func (p *port) sendRTCP(b []byte, to netip.AddrPort) {
+func (p *port) SendRTCP(b []byte, to netip.AddrPort) {
 	p.mu.Lock()
 	rtcp := p.rtcp
 	p.mu.Unlock()
@@ -72,7 +75,7 @@ func (p *port) sendRTCP(b []byte, to netip.AddrPort) {
 	rtcp.send(b, to)
 }
 
-func (p *port) close() {
+func (p *port) Close() {
 	p.mu.Lock()
 	rtcp := p.rtcp
 	p.rtcp = nil
