@@ -36,6 +36,8 @@ const keptFor = time.Minute
 // LineConfig configures a [Line].
 type LineConfig struct {
 	Queues *Queues       // nil: every queue has the default settings
+	Agents *Agents       // nil: nobody works
+	Caller Caller        // dials for call-backs; nil: they wait for somebody to make them by hand
 	Staff  Staff         // nil: nobody works
 	Pool   *pgxpool.Pool // nil: what was kept before a restart is not looked for
 	Log    *slog.Logger
@@ -86,8 +88,13 @@ type Waiter struct {
 	CallID   string
 	Caller   string // E.164; "" when withheld: then no place is kept
 	Queue    string
-	VIP      bool
+	VIP      bool          // told; else it is looked up by PartyID or Caller
 	Priority time.Duration // added to the time waited
+	Skills   Skills        // required, beside those of the queue
+	PartyID  string        // who calls, if it is known
+	Sticky   string        // the agent to try first; "": looked up when the queue wants it
+	Language string
+	Front    bool // before all others: who was parked, or whose agent was lost
 }
 
 // Join puts a waiter in the line: at the end, or at the place it was cut off from less than a minute ago. When ctx ends, the place is

