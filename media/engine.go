@@ -56,7 +56,9 @@ type Engine struct {
 	stopped bool
 	open    map[*Stream]struct{}
 	shared  []*sharedSocket // made on first need; see shared.go
-	flushed atomic.Pointer[[]*sharedSocket]
+
+	outletsMu sync.Mutex // guards the making of the next list
+	outlets   atomic.Pointer[[]*outlet]
 }
 
 // NewEngine checks the configuration. Nothing moves before [Engine.Run].
@@ -201,10 +203,10 @@ func (e *Engine) Stats() EngineStats {
 		PortsInUse: e.ports.inUse(), Ports: e.ports.size, Streams: int(e.streams.Load()),
 		Strangers: e.strangers.Load(), Stalls: e.stalls.Load(),
 	}
-	if list := e.flushed.Load(); list != nil {
-		for _, ss := range *list {
-			st.SharedStreams += ss.count()
-		}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, ss := range e.shared {
+		st.SharedStreams += ss.count()
 	}
 	return st
 }

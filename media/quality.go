@@ -40,15 +40,14 @@ func (s *Stream) Begin() {
 	s.control.late, s.control.concealed = 0, 0
 	s.in.strangers, s.in.invalid, s.in.digitsDropped = 0, 0, 0
 	s.since = baseline{
-		at: s.engine.now(), sent: s.out.packets, received: s.in.stats.total(), lost: s.in.stats.lost(), remoteLost: s.control.remoteLost,
+		sent: s.out.packets, received: s.in.stats.total(), lost: s.in.stats.lost(), remoteLost: s.control.remoteLost,
 	}
 	s.in.stats.bursts, s.in.stats.lostInBursts = 0, 0
-	s.in.lost = false
+	s.in.lost, s.in.awaited = false, s.engine.now()
 }
 
 // baseline is what the counters that must go on (RTCP reports the whole) were when Quality began.
 type baseline struct {
-	at                         time.Time
 	sent                       uint32
 	received, lost, remoteLost int64
 }

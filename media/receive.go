@@ -17,6 +17,7 @@ type inbound struct {
 	frame   [frameSamples]int16 // of this tick
 	heard   bool                // frame holds audio of the peer
 	heardAt time.Time           // when the last packet came, or could have begun to come
+	awaited time.Time           // until when there was no reason to hear it
 	lost    bool                // MediaLost was reported
 
 	allowance     float64 // digits that may be reported now
@@ -140,11 +141,11 @@ func (s *Stream) pull(now time.Time, wanted bool) {
 
 // missed tells whether the peer is silent although it should not be. One that waits may be: it is asked from its call on.
 func (s *Stream) missed(now time.Time) bool {
-	silent := s.engine.cfg.SilenceAfter
-	if s.in.lost || s.idle && s.room == nil {
-		return false
+	if s.idle && s.room == nil {
+		s.in.awaited = now
 	}
-	return now.Sub(s.in.heardAt) > silent && now.Sub(s.since.at) > silent
+	silent := s.engine.cfg.SilenceAfter
+	return !s.in.lost && now.Sub(s.in.heardAt) > silent && now.Sub(s.in.awaited) > silent
 }
 
 // press reports a key that went down, at once, and stops what is to be stopped by it: barge-in happens here, so that the next

@@ -2,7 +2,6 @@ package media
 
 import (
 	"net/netip"
-	"slices"
 	"sync"
 
 	"hotline"
@@ -14,13 +13,11 @@ type sharedSocket struct {
 	engine *Engine
 	rtp    *socket
 	rtcp   *socket // nil: its port is taken
+	out    *outlet // of rtp
 
 	mu      sync.RWMutex
 	streams map[netip.AddrPort]*Stream // by RTP source
 	control map[netip.AddrPort]*Stream // by RTCP source
-
-	sending sync.Mutex
-	out     *batch
 }
 
 // sharedPlace is a stream's place on a shared socket.
@@ -43,8 +40,6 @@ func (e *Engine) openShared(s *Stream, remote netip.AddrPort) Transport {
 			break // those that are there, or a port of the stream's own, will do
 		}
 		e.shared = append(e.shared, ss)
-		list := slices.Clone(e.shared)
-		e.flushed.Store(&list)
 	}
 	place := &sharedPlace{stream: s}
 	for i := range e.shared {
@@ -57,13 +52,15 @@ func (e *Engine) openShared(s *Stream, remote netip.AddrPort) Transport {
 }
 
 func (e *Engine) newShared(sh *shard) (*sharedSocket, error) {
-	ss := &sharedSocket{engine: e, streams: make(map[netip.AddrPort]*Stream), control: make(map[netip.AddrPort]*Stream), out: newBatch()}
+	ss := &sharedSocket{engine: e, streams: make(map[netip.AddrPort]*Stream), control: make(map[netip.AddrPort]*Stream)}
 	var err error
 	if ss.rtp, err = e.ports.open(ss.receive); err != nil {
 		return nil, err
 	}
 	ss.rtp.widen()
+	ss.out = e.addOutlet(ss.rtp)
 	if err := sh.watch(ss.rtp); err != nil {
+		e.dropOutlet(ss.out)
 		ss.rtp.close()
 		e.ports.release(ss.rtp.local.Port())
 		return nil, err
@@ -114,39 +111,11 @@ func (ss *sharedSocket) receiveRTCP(b []byte, from netip.AddrPort) {
 	s.ReceiveRTCP(b, from)
 }
 
-// queue sends b with the next batch.
-func (ss *sharedSocket) queue(b []byte, to netip.AddrPort) {
-	ss.sending.Lock()
-	defer ss.sending.Unlock()
-	v6 := ss.rtp.local.Addr().Is6()
-	if !ss.out.add(b, to, v6) {
-		ss.out.flush(ss.rtp.fd)
-		ss.out.add(b, to, v6)
-	}
-}
-
-// flush sends what the streams on shared sockets have queued. Whoever makes streams send calls it when done: clock and poller.
-func (e *Engine) flush() {
-	list := e.flushed.Load()
-	if list == nil {
-		return
-	}
-	for _, ss := range *list {
-		ss.sending.Lock()
-		if ss.out.n > 0 {
-			ss.out.flush(ss.rtp.fd)
-		}
-		ss.sending.Unlock()
-	}
-}
-
 func (e *Engine) closeShared() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, ss := range e.shared {
-		ss.sending.Lock()
-		ss.out.n = 0
-		ss.sending.Unlock()
+		e.dropOutlet(ss.out)
 		ss.rtp.close()
 		if ss.rtcp != nil {
 			ss.rtcp.close()
@@ -154,7 +123,6 @@ func (e *Engine) closeShared() {
 		e.ports.release(ss.rtp.local.Port())
 	}
 	e.shared = nil
-	e.flushed.Store(nil)
 }
 
 func (p *sharedPlace) Local() netip.AddrPort { return p.socket.rtp.local }
@@ -193,7 +161,7 @@ func (p *sharedPlace) unregister() {
 	p.registered = false
 }
 
-func (p *sharedPlace) Send(b []byte, to netip.AddrPort) { p.socket.queue(b, to) }
+func (p *sharedPlace) Send(b []byte, to netip.AddrPort) { p.socket.out.queue(b, to) }
 
 func (p *sharedPlace) SendRTCP(b []byte, to netip.AddrPort) {
 	if p.socket.rtcp != nil && to != p.rtp {

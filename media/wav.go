@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"hotline"
+	"hotline/media/resample"
 )
 
 // WAV is decoded audio; samples of several channels are interleaved.
@@ -181,6 +182,9 @@ func Mono(a WAV) []int16 {
 	}
 	return out
 }
+
+// Resample converts mono samples from one rate to another, without aliases and delay.
+func Resample(pcm []int16, from, to int) []int16 { return resample.Mono(pcm, from, to) }
 
 // ReadPrompt reads a WAV file of any rate and makes a prompt of it.
 func ReadPrompt(r io.Reader) (*Prompt, error) {

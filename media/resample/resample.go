@@ -1,4 +1,5 @@
-package media
+// Package resample converts audio from one sampling rate to another.
+package resample
 
 import "math"
 
@@ -8,9 +9,9 @@ const (
 	sincCutoff = 0.93 // of the lower Nyquist frequency
 )
 
-// Resample converts mono samples from one rate to another with a polyphase windowed-sinc filter of linear phase: no aliases, no
+// Mono converts mono samples from one rate to another with a polyphase windowed-sinc filter of linear phase: no aliases, no
 // delay. The result has ceil(len(pcm)·to/from) samples.
-func Resample(pcm []int16, from, to int) []int16 {
+func Mono(pcm []int16, from, to int) []int16 {
 	if from == to || from <= 0 || to <= 0 || len(pcm) == 0 {
 		return pcm
 	}
