@@ -10,7 +10,7 @@ declare module 'vue-router' {
     needs?: Ability
   }
 }
-const telephony = { needs: 'setup.telephony' as const }
+const telephony = { needs: 'setup.read' as const }
 
 export const router = createRouter({
   history: createWebHistory(),
@@ -28,7 +28,7 @@ export const router = createRouter({
     {
       path: '/setup',
       component: () => import('./pages/setup/SetupFrame.vue'),
-      meta: { needs: 'queue.write' },
+      meta: { needs: 'queues.write' },
       children: [
         { path: '', name: 'setup', redirect: () => ({ name: setupPlaces.find((p) => !p.needs || useSession().can(p.needs))?.name ?? 'tickets' }) },
         { path: 'flows', name: 'flows', component: () => import('./pages/setup/FlowsPage.vue'), meta: telephony },
@@ -41,10 +41,10 @@ export const router = createRouter({
         { path: 'numbers', name: 'numbers', component: () => import('./pages/setup/NumbersPage.vue'), meta: telephony },
         { path: 'trunks', name: 'trunks', component: () => import('./pages/setup/TrunksPage.vue'), meta: telephony },
         { path: 'trunks/:id', name: 'trunk', component: () => import('./pages/setup/TrunkPage.vue'), meta: telephony },
-        { path: 'accounts', name: 'accounts', component: () => import('./pages/setup/AccountsPage.vue'), meta: { needs: 'account.write' } },
-        { path: 'tokens', name: 'tokens', component: () => import('./pages/setup/TokensPage.vue'), meta: { needs: 'account.write' } },
+        { path: 'accounts', name: 'accounts', component: () => import('./pages/setup/AccountsPage.vue'), meta: { needs: 'accounts.manage' } },
+        { path: 'tokens', name: 'tokens', component: () => import('./pages/setup/TokensPage.vue'), meta: { needs: 'accounts.manage' } },
         { path: 'audit', name: 'audit', component: () => import('./pages/setup/AuditPage.vue'), meta: { needs: 'audit.read' } },
-        { path: 'system', name: 'system', component: () => import('./pages/setup/SystemPage.vue'), meta: { needs: 'system.read' } },
+        { path: 'system', name: 'system', component: () => import('./pages/setup/SystemPage.vue'), meta: { needs: 'setup.read' } },
       ],
     },
     { path: '/:rest(.*)*', name: 'missing', component: () => import('./pages/MissingPage.vue') },

@@ -42,11 +42,11 @@ describe('errors', () => {
 
 describe('roles', () => {
   it('keep siblings apart', () => {
-    expect(may('supervisor', 'recording.download')).toBe(true)
-    expect(may('engineer', 'recording.download')).toBe(false)
-    expect(may('supervisor', 'call.trace')).toBe(false)
-    expect(may('agent', 'queue.write')).toBe(false)
-    expect(may('admin', 'account.write')).toBe(true)
+    expect(may('supervisor', 'recordings.download')).toBe(true)
+    expect(may('engineer', 'recordings.download')).toBe(false)
+    expect(may('supervisor', 'traces.read')).toBe(false)
+    expect(may('agent', 'queues.write')).toBe(false)
+    expect(may('admin', 'accounts.manage')).toBe(true)
     expect(may(undefined, 'ticket.write')).toBe(false)
   })
 })

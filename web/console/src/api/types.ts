@@ -15,13 +15,26 @@ export interface Account {
   role: Role
   locale: Locale
   timezone: string
+  scope?: ScopeKind
+  supervises?: { queues: string[] | null; teams: string[] | null }
   disabled?: boolean
   disabled_at?: string | null
   created_at?: string
 }
+export type ScopeKind = 'own' | 'team' | 'queue' | 'all'
+/** Whose work somebody sees. */
+export interface Scope {
+  kind: ScopeKind
+  queues: string[] | null
+  teams: string[] | null
+}
 export interface Session {
   account: Account
   csrf: string
+  permissions?: string[]
+  scope?: Scope
+  agent?: boolean // may take calls
+  unread_mentions?: number
 }
 
 export type TicketState = 'new' | 'open' | 'pending' | 'resolved' | 'closed'
@@ -286,6 +299,7 @@ export interface PhoneNumber {
 }
 export type Title = Partial<Record<Locale, string>>
 export interface Queue {
+  members?: number
   name: string
   title: Title
   settings: Record<string, unknown>

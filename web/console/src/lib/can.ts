@@ -1,13 +1,14 @@
+// What a person may do: the server says it with the session. What it would refuse is not shown.
 import type { Role } from '@/api/types'
 
-/** What each role may do, as the server's table has it (web/login/role.go). The server decides; this keeps out of sight what it would refuse. */
-const agent = ['ticket.write', 'recording.play', 'queue.read'] as const
-const supervisor = ['recording.download', 'queue.write', 'audit.read'] as const
-const engineer = ['call.trace', 'setup.telephony', 'queue.write', 'system.read'] as const
-const admin = ['account.write'] as const
+const agent = ['tickets.read', 'tickets.write', 'calls.read', 'calls.take', 'calls.dial', 'recordings.play', 'queues.read'] as const
+const supervisor = ['calls.supervise', 'board.read', 'agents.read', 'agents.write', 'queues.write', 'recordings.download', 'audit.read'] as const
+const engineer = ['traces.read', 'setup.read', 'setup.write', 'queues.write', 'board.read', 'agents.read', 'agents.write'] as const
+const admin = ['accounts.manage'] as const
 
 export type Ability = (typeof agent | typeof supervisor | typeof engineer | typeof admin)[number]
 
+/** Until the server has said it: what each role grants by the server's table (web/login/role.go). */
 const table: Record<Role, readonly Ability[]> = {
   agent,
   supervisor: [...agent, ...supervisor],
@@ -15,6 +16,7 @@ const table: Record<Role, readonly Ability[]> = {
   admin: [...agent, ...supervisor, ...engineer, ...admin],
 }
 
-export function may(role: Role | undefined, ability: Ability): boolean {
-  return role !== undefined && (table[role] ?? agent).includes(ability)
+export function may(role: Role | undefined, ability: Ability, granted?: readonly string[] | null): boolean {
+  if (role === undefined) return false
+  return (granted ?? table[role] ?? agent).includes(ability)
 }

@@ -16,19 +16,19 @@ export const places: Place[] = [
   { name: 'tasks', key: 'tasks', icon: Bell, keys: 'g k' },
   { name: 'calls', key: 'calls', icon: Phone, keys: 'g l' },
   { name: 'customers', key: 'customers', icon: Users, keys: 'g c' },
-  { name: 'setup', key: 'setup', icon: Settings2, keys: 'g s', needs: 'queue.write' },
+  { name: 'setup', key: 'setup', icon: Settings2, keys: 'g s', needs: 'queues.write' },
 ]
 
 /** The pages of the set-up. */
 export const setupPlaces: Place[] = [
-  { name: 'flows', key: 'flows', icon: Workflow, keys: 'g f', needs: 'setup.telephony' },
-  { name: 'prompts', key: 'prompts', icon: Volume2, keys: 'g p', needs: 'setup.telephony' },
-  { name: 'hours', key: 'hours', icon: CalendarClock, keys: 'g h', needs: 'setup.telephony' },
-  { name: 'queues', key: 'queues', icon: ListOrdered, keys: 'g q', needs: 'queue.write' },
-  { name: 'numbers', key: 'numbers', icon: Hash, keys: 'g n', needs: 'setup.telephony' },
-  { name: 'trunks', key: 'trunks', icon: TowerControl, keys: 'g r', needs: 'setup.telephony' },
-  { name: 'accounts', key: 'accounts', icon: UserCog, keys: 'g a', needs: 'account.write' },
-  { name: 'tokens', key: 'tokens', icon: KeyRound, keys: 'g o', needs: 'account.write' },
+  { name: 'flows', key: 'flows', icon: Workflow, keys: 'g f', needs: 'setup.read' },
+  { name: 'prompts', key: 'prompts', icon: Volume2, keys: 'g p', needs: 'setup.read' },
+  { name: 'hours', key: 'hours', icon: CalendarClock, keys: 'g h', needs: 'setup.read' },
+  { name: 'queues', key: 'queues', icon: ListOrdered, keys: 'g q', needs: 'queues.write' },
+  { name: 'numbers', key: 'numbers', icon: Hash, keys: 'g n', needs: 'setup.read' },
+  { name: 'trunks', key: 'trunks', icon: TowerControl, keys: 'g r', needs: 'setup.read' },
+  { name: 'accounts', key: 'accounts', icon: UserCog, keys: 'g a', needs: 'accounts.manage' },
+  { name: 'tokens', key: 'tokens', icon: KeyRound, keys: 'g o', needs: 'accounts.manage' },
   { name: 'audit', key: 'audit', icon: ScrollText, keys: 'g d', needs: 'audit.read' },
-  { name: 'system', key: 'system', icon: Activity, keys: 'g y', needs: 'system.read' },
+  { name: 'system', key: 'system', icon: Activity, keys: 'g y', needs: 'setup.read' },
 ]

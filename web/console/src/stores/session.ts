@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia'
-import { computed, ref } from 'vue'
+import { computed, ref, shallowRef } from 'vue'
 import { api } from '@/api'
 import { setCsrf } from '@/api/client'
 import type { Account, Session } from '@/api/types'
@@ -8,10 +8,12 @@ import { setLocale } from '@/i18n'
 
 export const useSession = defineStore('session', () => {
   const account = ref<Account | null>(null)
+  const rights = shallowRef<Omit<Session, 'account' | 'csrf'>>({})
   const known = ref(false) // whether the server has been asked
 
   function take(session: Session): void {
     account.value = session.account
+    rights.value = { permissions: session.permissions, scope: session.scope, agent: session.agent, unread_mentions: session.unread_mentions }
     setCsrf(session.csrf)
     setLocale(session.account.locale)
   }
@@ -37,6 +39,7 @@ export const useSession = defineStore('session', () => {
   }
   function forget(): void {
     account.value = null
+    rights.value = {}
     known.value = true
     setCsrf('')
   }
@@ -49,7 +52,7 @@ export const useSession = defineStore('session', () => {
       setLocale(account.value.locale)
     }
   }
-  const can = (ability: Ability): boolean => may(account.value?.role, ability)
+  const can = (ability: Ability): boolean => may(account.value?.role, ability, rights.value.permissions)
   const timeZone = computed(() => account.value?.timezone || Intl.DateTimeFormat().resolvedOptions().timeZone)
-  return { account, known, restore, login, logout, forget, update, can, timeZone }
+  return { account, rights, known, restore, login, logout, forget, update, can, timeZone }
 })
