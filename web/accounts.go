@@ -4,23 +4,24 @@ import (
 	"context"
 	"time"
 
+	"hotline/web/api"
 	"hotline/web/login"
 )
 
 // AccountRow is an account as an administrator sees it.
 type AccountRow struct {
 	Account
-	Disabled  bool `json:"disabled"`
-	CreatedAt Time `json:"created_at"`
+	Disabled  bool     `json:"disabled"`
+	CreatedAt api.Time `json:"created_at"`
 }
 
 func accountRow(a login.Account) AccountRow {
-	return AccountRow{Account: accountView(a), Disabled: a.DisabledAt != nil, CreatedAt: Time(a.CreatedAt)}
+	return AccountRow{Account: accountView(a), Disabled: a.DisabledAt != nil, CreatedAt: api.Time(a.CreatedAt)}
 }
 
-func (s *Server) listAccounts(ctx context.Context, _ *empty) (*reply[Page[AccountRow]], error) {
+func (s *Server) listAccounts(ctx context.Context, _ *api.Empty) (*api.Reply[api.Page[AccountRow]], error) {
 	all, err := login.Accounts(ctx, s.cfg.Pool)
-	return answer(page(all, "", accountRow), err)
+	return api.Answer(api.PageOf(all, "", accountRow), err)
 }
 
 // Owner is somebody who may own tickets.
@@ -29,7 +30,7 @@ type Owner struct {
 	Name string `json:"name"`
 }
 
-func (s *Server) listOwners(ctx context.Context, _ *empty) (*reply[Page[Owner]], error) {
+func (s *Server) listOwners(ctx context.Context, _ *api.Empty) (*api.Reply[api.Page[Owner]], error) {
 	all, err := login.Accounts(ctx, s.cfg.Pool)
 	var active []login.Account
 	for _, a := range all {
@@ -37,7 +38,7 @@ func (s *Server) listOwners(ctx context.Context, _ *empty) (*reply[Page[Owner]],
 			active = append(active, a)
 		}
 	}
-	return answer(page(active, "", func(a login.Account) Owner { return Owner{ID: a.ID, Name: a.Name} }), err)
+	return api.Answer(api.PageOf(active, "", func(a login.Account) Owner { return Owner{ID: a.ID, Name: a.Name} }), err)
 }
 
 type createAccountInput struct {
@@ -51,7 +52,7 @@ type createAccountInput struct {
 	}
 }
 
-func (s *Server) createAccount(ctx context.Context, in *createAccountInput) (*reply[AccountRow], error) {
+func (s *Server) createAccount(ctx context.Context, in *createAccountInput) (*api.Reply[AccountRow], error) {
 	b := in.Body
 	account, err := login.CreateAccount(ctx, s.cfg.Pool, login.NewAccount{
 		Login: b.Login, Name: b.Name, Password: b.Password, Role: b.Role, Locale: b.Locale, Timezone: b.Timezone})
@@ -59,7 +60,7 @@ func (s *Server) createAccount(ctx context.Context, in *createAccountInput) (*re
 		return nil, err
 	}
 	err = s.audit(ctx, "account.create", "account:"+account.ID, map[string]any{"login": account.Login, "role": account.Role})
-	return answer(accountRow(account), err)
+	return api.Answer(accountRow(account), err)
 }
 
 // AccountPath names the account in the path.
@@ -78,7 +79,7 @@ type administerInput struct {
 	}
 }
 
-func (s *Server) changeAccount(ctx context.Context, in *administerInput) (*reply[AccountRow], error) {
+func (s *Server) changeAccount(ctx context.Context, in *administerInput) (*api.Reply[AccountRow], error) {
 	b := in.Body
 	was, is, err := login.ChangeAccount(ctx, s.cfg.Pool, in.ID, login.AccountChange{
 		Name: b.Name, Role: b.Role, Locale: b.Locale, Timezone: b.Timezone, Disabled: b.Disabled})
@@ -89,7 +90,7 @@ func (s *Server) changeAccount(ctx context.Context, in *administerInput) (*reply
 		changed["login"] = is.Login
 		err = s.audit(ctx, "account.change", "account:"+is.ID, changed)
 	}
-	return answer(accountRow(is), err)
+	return api.Answer(accountRow(is), err)
 }
 
 // changedFields says what became of an account, field by field.
@@ -112,22 +113,22 @@ type AccountPassword struct {
 	Password string `json:"password" doc:"shown this once and stored nowhere"`
 }
 
-func (s *Server) resetPassword(ctx context.Context, in *AccountPath) (*reply[AccountPassword], error) {
+func (s *Server) resetPassword(ctx context.Context, in *AccountPath) (*api.Reply[AccountPassword], error) {
 	account, password, err := login.ResetPassword(ctx, s.cfg.Pool, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	err = s.audit(ctx, "account.password", "account:"+account.ID, map[string]any{"login": account.Login})
-	return answer(AccountPassword{AccountRow: accountRow(account), Password: password}, err)
+	return api.Answer(AccountPassword{AccountRow: accountRow(account), Password: password}, err)
 }
 
 // Token is an API token, without its secret.
 type Token struct {
-	ID        string     `json:"id"`
-	Name      string     `json:"name"`
-	Role      login.Role `json:"role" enum:"agent,supervisor,engineer,admin"`
-	CreatedAt Time       `json:"created_at"`
-	ExpiresAt Null[Time] `json:"expires_at"`
+	ID        string             `json:"id"`
+	Name      string             `json:"name"`
+	Role      login.Role         `json:"role" enum:"agent,supervisor,engineer,admin"`
+	CreatedAt api.Time           `json:"created_at"`
+	ExpiresAt api.Null[api.Time] `json:"expires_at"`
 }
 
 // NewToken is an API token with its secret, which is shown this once.
@@ -137,12 +138,12 @@ type NewToken struct {
 }
 
 func tokenView(t login.Token) Token {
-	return Token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: Time(t.CreatedAt), ExpiresAt: whenPtr(t.ExpiresAt)}
+	return Token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: api.Time(t.CreatedAt), ExpiresAt: api.WhenPtr(t.ExpiresAt)}
 }
 
-func (s *Server) listTokens(ctx context.Context, _ *empty) (*reply[Page[Token]], error) {
+func (s *Server) listTokens(ctx context.Context, _ *api.Empty) (*api.Reply[api.Page[Token]], error) {
 	all, err := login.Tokens(ctx, s.cfg.Pool)
-	return answer(page(all, "", tokenView), err)
+	return api.Answer(api.PageOf(all, "", tokenView), err)
 }
 
 type createTokenInput struct {
@@ -153,20 +154,20 @@ type createTokenInput struct {
 	}
 }
 
-func (s *Server) createToken(ctx context.Context, in *createTokenInput) (*reply[NewToken], error) {
+func (s *Server) createToken(ctx context.Context, in *createTokenInput) (*api.Reply[NewToken], error) {
 	t, secret, err := login.IssueToken(ctx, s.cfg.Pool, login.Token{Name: in.Body.Name, Role: in.Body.Role, ExpiresAt: in.Body.ExpiresAt})
 	if err != nil {
 		return nil, err
 	}
 	err = s.audit(ctx, "token.create", "token:"+t.ID, map[string]any{"name": t.Name, "role": t.Role})
-	return answer(NewToken{Token: tokenView(t), Secret: secret}, err)
+	return api.Answer(NewToken{Token: tokenView(t), Secret: secret}, err)
 }
 
 type tokenInput struct {
 	ID string `path:"id" format:"uuid"`
 }
 
-func (s *Server) revokeToken(ctx context.Context, in *tokenInput) (*empty, error) {
+func (s *Server) revokeToken(ctx context.Context, in *tokenInput) (*api.Empty, error) {
 	t, err := s.gate.RevokeToken(ctx, in.ID)
 	if err != nil {
 		return nil, err

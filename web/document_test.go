@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"hotline"
+	"hotline/web/api"
 	"hotline/web/login"
 )
 
@@ -167,7 +168,7 @@ func TestEveryRouteAnswersAsDocumented(t *testing.T) {
 			continue
 		}
 		walked[e.op] = true
-		if permissionOf(op) != login.Anyone {
+		if api.PermissionOf(op) != login.Anyone {
 			bare := e.ask
 			wantProblem(t, o.do(bare), http.StatusUnauthorized, "login.required")
 		}
@@ -257,8 +258,8 @@ func TestDocumentIsComplete(t *testing.T) {
 		if op.Summary == "" || len(op.Tags) == 0 {
 			t.Errorf("%s has no summary or tag", id)
 		}
-		if permissionOf(op) != login.Anyone && len(op.Security) == 0 {
-			t.Errorf("%s asks for %s but is documented as open", id, permissionOf(op))
+		if api.PermissionOf(op) != login.Anyone && len(op.Security) == 0 {
+			t.Errorf("%s asks for %s but is documented as open", id, api.PermissionOf(op))
 		}
 		for _, part := range strings.Split(op.Path, "/") {
 			name, is := strings.CutPrefix(part, "{")
@@ -331,7 +332,7 @@ func TestNobodyDoesMoreThanTheRoleAllows(t *testing.T) {
 				"session": people[role].do(e.ask), "token": o.do(withToken(e.ask, o.token(role))),
 			} {
 				asked++
-				refused := res.StatusCode == http.StatusForbidden && decode[Problem](t, res).Code != "session.needed"
+				refused := res.StatusCode == http.StatusForbidden && decode[api.Problem](t, res).Code != "session.needed"
 				if refused == may || res.StatusCode == http.StatusUnauthorized || res.StatusCode >= 500 {
 					t.Errorf("%s as %s by %s: %d %.200s", e.op, role, kind, res.StatusCode, res.short())
 				}

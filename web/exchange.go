@@ -1,10 +1,7 @@
 package web
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -13,29 +10,8 @@ import (
 	"time"
 
 	"hotline"
+	"hotline/web/api"
 )
-
-// exchange is what is known of a request while it is served.
-type exchange struct {
-	id      string
-	remote  netip.Addr
-	secure  bool // came over TLS
-	agent   string
-	who     principal
-	route   string // pattern, for metrics and log
-	control *http.ResponseController
-	fault   error // why the answer is a 5xx, for the log alone
-}
-
-type exchangeKey struct{}
-
-// exchangeOf returns the exchange of a request's context; outside of a request, an empty one.
-func exchangeOf(ctx context.Context) *exchange {
-	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
-		return x
-	}
-	return &exchange{}
-}
 
 // recorder remembers what was answered.
 type recorder struct {
@@ -63,61 +39,58 @@ func (r *recorder) Write(b []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// answerTime bounds how long a client may take to read an answer that is not streamed.
-const answerTime = 30 * time.Second
-
 // observe is the outermost layer: request id, access log, metrics, panics.
 func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
-		x := &exchange{
-			id: hotline.NewID(), remote: s.remoteOf(r), secure: s.cfg.Secure || r.TLS != nil,
-			agent: r.UserAgent(), route: "none", control: http.NewResponseController(w),
+		x := &api.Exchange{
+			ID: hotline.NewID(), Remote: s.remoteOf(r), Secure: s.cfg.Secure || r.TLS != nil,
+			Agent: r.UserAgent(), Route: "none", Control: http.NewResponseController(w),
 		}
 		// Answers must be read in bounded time; requests without a body may take as long as they need to be answered.
-		_ = x.control.SetWriteDeadline(start.Add(2 * answerTime))
+		_ = x.Control.SetWriteDeadline(start.Add(2 * api.AnswerTime))
 		if r.ContentLength == 0 {
-			_ = x.control.SetReadDeadline(time.Time{})
+			_ = x.Control.SetReadDeadline(time.Time{})
 		}
-		w.Header().Set("X-Request-Id", x.id)
-		secureHeaders(w.Header(), x.secure)
+		w.Header().Set("X-Request-Id", x.ID)
+		secureHeaders(w.Header(), x.Secure)
 		defer func() {
 			if v := recover(); v != nil {
 				s.panicked(rec, x, v)
 			}
 			s.account(r, rec, x, time.Since(start))
 		}()
-		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+		next.ServeHTTP(rec, r.WithContext(api.With(r.Context(), x)))
 	})
 }
 
 // panicked answers for a handler that broke.
-func (s *Server) panicked(rec *recorder, x *exchange, v any) {
+func (s *Server) panicked(rec *recorder, x *api.Exchange, v any) {
 	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(v)
 	}
-	s.log.Error("handler panicked", "request", x.id, "route", x.route, "panic", v, "stack", string(debug.Stack()))
+	s.log.Error("handler panicked", "request", x.ID, "route", x.Route, "panic", v, "stack", string(debug.Stack()))
 	if rec.status == 0 {
-		newProblem(http.StatusInternalServerError, "internal", "something went wrong on our side").stamp(x.id).write(rec)
+		api.NewProblem(http.StatusInternalServerError, "internal", "something went wrong on our side").Stamp(x.ID).Write(rec)
 	}
 }
 
 // account logs and counts a served request. Queries are left out: they may hold what people search for.
-func (s *Server) account(r *http.Request, rec *recorder, x *exchange, took time.Duration) {
-	s.metrics.served(r.Method, x.route, rec.status, took)
+func (s *Server) account(r *http.Request, rec *recorder, x *api.Exchange, took time.Duration) {
+	s.metrics.served(r.Method, x.Route, rec.status, took)
 	level := slog.LevelInfo
 	switch {
 	case rec.status >= 500:
 		level = slog.LevelWarn
-	case x.route == "/healthz" || x.route == "/readyz" || x.route == "/metrics" || x.route == "console":
+	case x.Route == "/healthz" || x.Route == "/readyz" || x.Route == "/metrics" || x.Route == "console":
 		level = slog.LevelDebug
 	}
-	attrs := []slog.Attr{slog.String("request", x.id), slog.String("method", r.Method),
+	attrs := []slog.Attr{slog.String("request", x.ID), slog.String("method", r.Method),
 		slog.String("path", r.URL.Path), slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes),
-		slog.Duration("took", took), slog.String("remote", x.remote.String()), slog.String("actor", x.who.ID)}
-	if x.fault != nil {
-		attrs = append(attrs, slog.String("err", x.fault.Error()))
+		slog.Duration("took", took), slog.String("remote", x.Remote.String()), slog.String("actor", x.Who.ID)}
+	if x.Fault != nil {
+		attrs = append(attrs, slog.String("err", x.Fault.Error()))
 	}
 	s.log.LogAttrs(r.Context(), level, "request", attrs...)
 }
@@ -160,10 +133,4 @@ func secureHeaders(h http.Header, secure bool) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-}
-
-func writeJSON(w io.Writer, v any) {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // the peer is gone when this fails
 }

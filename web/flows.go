@@ -4,19 +4,20 @@ import (
 	"context"
 
 	"hotline/ivr"
+	"hotline/web/api"
 )
 
 // Flow is what callers of a number go through.
 type Flow struct {
-	Name             string            `json:"name"`
-	Title            map[string]string `json:"title" doc:"by language: en, zh-CN"`
-	PublishedVersion Null[int64]       `json:"published_version"`
-	PublishedAt      Null[Time]        `json:"published_at"`
-	PublishedBy      string            `json:"published_by"`
-	HasDraft         bool              `json:"has_draft"`
-	DraftAt          Null[Time]        `json:"draft_at"`
-	DraftBy          string            `json:"draft_by"`
-	Numbers          []string          `json:"numbers" doc:"that point to it"`
+	Name             string             `json:"name"`
+	Title            map[string]string  `json:"title" doc:"by language: en, zh-CN"`
+	PublishedVersion api.Null[int64]    `json:"published_version"`
+	PublishedAt      api.Null[api.Time] `json:"published_at"`
+	PublishedBy      string             `json:"published_by"`
+	HasDraft         bool               `json:"has_draft"`
+	DraftAt          api.Null[api.Time] `json:"draft_at"`
+	DraftBy          string             `json:"draft_by"`
+	Numbers          []string           `json:"numbers" doc:"that point to it"`
 }
 
 func flowView(f ivr.FlowRow) Flow {
@@ -26,7 +27,7 @@ func flowView(f ivr.FlowRow) Flow {
 	if f.Numbers == nil {
 		f.Numbers = []string{}
 	}
-	return Flow{f.Name, f.Title, Null[int64]{f.PublishedVersion}, whenPtr(f.PublishedAt), f.PublishedBy, f.HasDraft, whenPtr(f.DraftAt), f.DraftBy, f.Numbers}
+	return Flow{f.Name, f.Title, api.Pointed(f.PublishedVersion), api.WhenPtr(f.PublishedAt), f.PublishedBy, f.HasDraft, api.WhenPtr(f.DraftAt), f.DraftBy, f.Numbers}
 }
 
 // FlowDetail is a flow with its text.
@@ -51,33 +52,33 @@ func problemView(p ivr.Problem) FlowProblem { return FlowProblem(p) }
 
 // FlowVersion is a version that was published.
 type FlowVersion struct {
-	Version     int64  `json:"version"`
-	PublishedAt Time   `json:"published_at"`
-	PublishedBy string `json:"published_by"`
-	Comment     string `json:"comment"`
-	Source      string `json:"source,omitempty"`
+	Version     int64    `json:"version"`
+	PublishedAt api.Time `json:"published_at"`
+	PublishedBy string   `json:"published_by"`
+	Comment     string   `json:"comment"`
+	Source      string   `json:"source,omitempty"`
 }
 
 func versionView(v ivr.FlowVersion) FlowVersion {
-	return FlowVersion{v.Version, Time(v.PublishedAt), v.PublishedBy, v.Comment, v.Source}
+	return FlowVersion{v.Version, api.Time(v.PublishedAt), v.PublishedBy, v.Comment, v.Source}
 }
 
 func flowDetail(d ivr.FlowDetail) FlowDetail {
-	return FlowDetail{flowView(d.FlowRow), d.Source, d.PublishedSource, views(d.Problems, problemView), outlineView(d.Outline), views(d.Versions, versionView)}
+	return FlowDetail{flowView(d.FlowRow), d.Source, d.PublishedSource, api.Views(d.Problems, problemView), outlineView(d.Outline), api.Views(d.Versions, versionView)}
 }
 
 func same[T any](v T) T { return v }
 
 func outlineView(nodes []ivr.NodeOutline) []ivr.NodeOutline {
-	return views(nodes, func(n ivr.NodeOutline) ivr.NodeOutline {
-		n.Next = views(n.Next, same)
+	return api.Views(nodes, func(n ivr.NodeOutline) ivr.NodeOutline {
+		n.Next = api.Views(n.Next, same)
 		return n
 	})
 }
 
-func (s *Server) listFlows(ctx context.Context, _ *empty) (*reply[Page[Flow]], error) {
+func (s *Server) listFlows(ctx context.Context, _ *api.Empty) (*api.Reply[api.Page[Flow]], error) {
 	all, err := s.cfg.Flows.Flows(ctx)
-	return answer(page(all, "", flowView), err)
+	return api.Answer(api.PageOf(all, "", flowView), err)
 }
 
 // FlowPath names the flow in the path.
@@ -85,9 +86,9 @@ type FlowPath struct {
 	Name string `path:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" patternDescription:"a name of a-z, 0-9 and -"`
 }
 
-func (s *Server) showFlow(ctx context.Context, in *FlowPath) (*reply[FlowDetail], error) {
+func (s *Server) showFlow(ctx context.Context, in *FlowPath) (*api.Reply[FlowDetail], error) {
 	d, err := s.cfg.Flows.Flow(ctx, in.Name)
-	return answer(flowDetail(d), err)
+	return api.Answer(flowDetail(d), err)
 }
 
 type draftInput struct {
@@ -98,17 +99,17 @@ type draftInput struct {
 	}
 }
 
-func (s *Server) saveDraft(ctx context.Context, in *draftInput) (*reply[FlowDetail], error) {
-	who := exchangeOf(ctx).who
+func (s *Server) saveDraft(ctx context.Context, in *draftInput) (*api.Reply[FlowDetail], error) {
+	who := api.Of(ctx).Who
 	d, err := s.cfg.Flows.SaveDraft(ctx, who.Name, in.Name, in.Body.Source, in.Body.Base)
 	if err != nil {
 		return nil, err
 	}
 	err = s.audit(ctx, "flow.draft", "flow:"+in.Name, map[string]any{"bytes": len(in.Body.Source)})
-	return answer(flowDetail(d), err)
+	return api.Answer(flowDetail(d), err)
 }
 
-func (s *Server) discardDraft(ctx context.Context, in *FlowPath) (*empty, error) {
+func (s *Server) discardDraft(ctx context.Context, in *FlowPath) (*api.Empty, error) {
 	if err := s.cfg.Flows.DiscardDraft(ctx, in.Name); err != nil {
 		return nil, err
 	}
@@ -127,9 +128,9 @@ type Validation struct {
 	Outline  []ivr.NodeOutline `json:"outline"`
 }
 
-func (s *Server) validateFlow(ctx context.Context, in *validateInput) (*reply[Validation], error) {
+func (s *Server) validateFlow(ctx context.Context, in *validateInput) (*api.Reply[Validation], error) {
 	problems, err := s.cfg.Flows.Validate(ctx, in.Body.Source)
-	return answer(Validation{views(problems, problemView), outlineView(ivr.Outline(in.Body.Source))}, err)
+	return api.Answer(Validation{api.Views(problems, problemView), outlineView(ivr.Outline(in.Body.Source))}, err)
 }
 
 type publishInput struct {
@@ -139,13 +140,13 @@ type publishInput struct {
 	}
 }
 
-func (s *Server) publishFlow(ctx context.Context, in *publishInput) (*reply[FlowVersion], error) {
-	v, err := s.cfg.Flows.Publish(ctx, exchangeOf(ctx).who.Name, in.Name, in.Body.Comment)
+func (s *Server) publishFlow(ctx context.Context, in *publishInput) (*api.Reply[FlowVersion], error) {
+	v, err := s.cfg.Flows.Publish(ctx, api.Of(ctx).Who.Name, in.Name, in.Body.Comment)
 	if err != nil {
 		return nil, err
 	}
 	err = s.audit(ctx, "flow.publish", "flow:"+in.Name, map[string]any{"version": v.Version, "comment": v.Comment})
-	return answer(versionView(v), err)
+	return api.Answer(versionView(v), err)
 }
 
 type rollbackInput struct {
@@ -156,13 +157,13 @@ type rollbackInput struct {
 	}
 }
 
-func (s *Server) rollBackFlow(ctx context.Context, in *rollbackInput) (*reply[FlowVersion], error) {
-	v, err := s.cfg.Flows.Rollback(ctx, exchangeOf(ctx).who.Name, in.Name, in.Body.Version, in.Body.Comment)
+func (s *Server) rollBackFlow(ctx context.Context, in *rollbackInput) (*api.Reply[FlowVersion], error) {
+	v, err := s.cfg.Flows.Rollback(ctx, api.Of(ctx).Who.Name, in.Name, in.Body.Version, in.Body.Comment)
 	if err != nil {
 		return nil, err
 	}
 	err = s.audit(ctx, "flow.rollback", "flow:"+in.Name, map[string]any{"version": v.Version, "to": in.Body.Version, "comment": v.Comment})
-	return answer(versionView(v), err)
+	return api.Answer(versionView(v), err)
 }
 
 type versionInput struct {
@@ -170,7 +171,7 @@ type versionInput struct {
 	Version int64 `path:"version" minimum:"1"`
 }
 
-func (s *Server) showVersion(ctx context.Context, in *versionInput) (*reply[FlowVersion], error) {
+func (s *Server) showVersion(ctx context.Context, in *versionInput) (*api.Reply[FlowVersion], error) {
 	v, err := s.cfg.Flows.Version(ctx, in.Name, in.Version)
-	return answer(versionView(v), err)
+	return api.Answer(versionView(v), err)
 }

@@ -29,6 +29,7 @@ import (
 	"hotline/recordings"
 	"hotline/sip"
 	"hotline/tickets"
+	"hotline/web/api"
 	"hotline/web/login"
 )
 
@@ -242,13 +243,13 @@ var plain = &http.Client{
 }
 
 // wantProblem checks that an answer is a complete problem.
-func wantProblem(t *testing.T, a answered, status int, code string) Problem {
+func wantProblem(t *testing.T, a answered, status int, code string) api.Problem {
 	t.Helper()
 	where := a.Request.Method + " " + a.Request.URL.Path
 	if a.StatusCode != status || a.media() != "application/problem+json" {
 		t.Fatalf("%s: %d %s %s, want the problem %d %s", where, a.StatusCode, a.media(), a.short(), status, code)
 	}
-	p := decode[Problem](t, a)
+	p := decode[api.Problem](t, a)
 	if p.Status != status || p.Code != code || p.Detail == "" || p.Title == "" || !strings.HasPrefix(p.Instance, "urn:uuid:") || p.Type != "urn:hotline:problem:"+code {
 		t.Errorf("%s: problem %s, want code %s", where, a.body, code)
 	}
@@ -283,8 +284,8 @@ func (b *browser) do(a ask) answered {
 	if a.header == nil {
 		a.header = map[string]string{}
 	}
-	if _, set := a.header[csrfHeader]; !set {
-		a.header[csrfHeader] = b.session.CSRF
+	if _, set := a.header[api.CSRFHeader]; !set {
+		a.header[api.CSRFHeader] = b.session.CSRF
 	}
 	return b.o.do(a)
 }

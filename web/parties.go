@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"hotline/tickets"
+	"hotline/web/api"
 )
 
 // Party is a person or an organisation.
@@ -17,20 +18,20 @@ type Party struct {
 	Notes      string     `json:"notes" doc:"for staff"`
 	Identities []Identity `json:"identities"`
 	Version    int64      `json:"version"`
-	CreatedAt  Time       `json:"created_at"`
-	UpdatedAt  Time       `json:"updated_at"`
+	CreatedAt  api.Time   `json:"created_at"`
+	UpdatedAt  api.Time   `json:"updated_at"`
 }
 
 func partyView(p tickets.Party) Party {
-	return Party{p.ID, p.Kind, p.Name, p.Company, p.Language, p.VIP, p.Notes, views(p.Identities, identityView), p.Version, Time(p.CreatedAt), Time(p.UpdatedAt)}
+	return Party{p.ID, p.Kind, p.Name, p.Company, p.Language, p.VIP, p.Notes, api.Views(p.Identities, identityView), p.Version, api.Time(p.CreatedAt), api.Time(p.UpdatedAt)}
 }
 
 type listPartiesInput struct {
-	Cursor
+	api.Cursor
 	Q string `query:"q" maxLength:"200"`
 }
 
-func (s *Server) listParties(ctx context.Context, in *listPartiesInput) (*reply[Page[Party]], error) {
+func (s *Server) listParties(ctx context.Context, in *listPartiesInput) (*api.Reply[api.Page[Party]], error) {
 	p, err := s.cfg.Desk.Parties(ctx, tickets.PartyFilter{Query: in.Q, Cursor: in.Cursor.Cursor, Limit: in.Limit})
 	return domainPage(p, err, partyView)
 }
@@ -40,9 +41,9 @@ type PartyPath struct {
 	ID string `path:"id" format:"uuid"`
 }
 
-func (s *Server) showParty(ctx context.Context, in *PartyPath) (*reply[Party], error) {
+func (s *Server) showParty(ctx context.Context, in *PartyPath) (*api.Reply[Party], error) {
 	p, err := s.cfg.Desk.GetParty(ctx, in.ID)
-	return answer(partyView(p), err)
+	return api.Answer(partyView(p), err)
 }
 
 type createPartyInput struct {
@@ -54,9 +55,9 @@ type createPartyInput struct {
 	}
 }
 
-func (s *Server) createParty(ctx context.Context, in *createPartyInput) (*reply[Party], error) {
-	p, err := s.cfg.Desk.CreateParty(ctx, actor(ctx), tickets.NewParty(in.Body))
-	return answer(partyView(p), err)
+func (s *Server) createParty(ctx context.Context, in *createPartyInput) (*api.Reply[Party], error) {
+	p, err := s.cfg.Desk.CreateParty(ctx, api.Actor(ctx), tickets.NewParty(in.Body))
+	return api.Answer(partyView(p), err)
 }
 
 type changePartyInput struct {
@@ -72,9 +73,9 @@ type changePartyInput struct {
 	}
 }
 
-func (s *Server) changeParty(ctx context.Context, in *changePartyInput) (*reply[Party], error) {
-	p, err := s.cfg.Desk.UpdateParty(ctx, actor(ctx), in.ID, tickets.PartyChange(in.Body))
-	return answer(partyView(p), err)
+func (s *Server) changeParty(ctx context.Context, in *changePartyInput) (*api.Reply[Party], error) {
+	p, err := s.cfg.Desk.UpdateParty(ctx, api.Actor(ctx), in.ID, tickets.PartyChange(in.Body))
+	return api.Answer(partyView(p), err)
 }
 
 type linkPhoneInput struct {
@@ -85,9 +86,9 @@ type linkPhoneInput struct {
 	}
 }
 
-func (s *Server) linkPhone(ctx context.Context, in *linkPhoneInput) (*reply[Party], error) {
-	p, err := s.cfg.Desk.LinkPhone(ctx, actor(ctx), in.ID, in.Body.Phone, in.Body.Level)
-	return answer(partyView(p), err)
+func (s *Server) linkPhone(ctx context.Context, in *linkPhoneInput) (*api.Reply[Party], error) {
+	p, err := s.cfg.Desk.LinkPhone(ctx, api.Actor(ctx), in.ID, in.Body.Phone, in.Body.Level)
+	return api.Answer(partyView(p), err)
 }
 
 type unlinkInput struct {
@@ -95,7 +96,7 @@ type unlinkInput struct {
 	Identity string `path:"identity" format:"uuid"`
 }
 
-func (s *Server) unlinkIdentity(ctx context.Context, in *unlinkInput) (*reply[Party], error) {
-	p, err := s.cfg.Desk.UnlinkIdentity(ctx, actor(ctx), in.ID, in.Identity)
-	return answer(partyView(p), err)
+func (s *Server) unlinkIdentity(ctx context.Context, in *unlinkInput) (*api.Reply[Party], error) {
+	p, err := s.cfg.Desk.UnlinkIdentity(ctx, api.Actor(ctx), in.ID, in.Identity)
+	return api.Answer(partyView(p), err)
 }

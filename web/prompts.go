@@ -4,28 +4,29 @@ import (
 	"context"
 
 	"hotline/ivr"
+	"hotline/web/api"
 )
 
 // Prompt is what callers hear, in one language.
 type Prompt struct {
-	Name       string     `json:"name"`
-	Language   string     `json:"language" enum:"en,zh-CN"`
-	Kind       string     `json:"kind" enum:"audio,speech" doc:"recorded, or spoken by the voice"`
-	Text       string     `json:"text"`
-	DurationMS int64      `json:"duration_ms"`
-	Version    int64      `json:"version"`
-	UpdatedAt  Null[Time] `json:"updated_at"`
-	UpdatedBy  string     `json:"updated_by"`
-	BuiltIn    bool       `json:"built_in" doc:"part of Hotline; put one of that name to replace it"`
+	Name       string             `json:"name"`
+	Language   string             `json:"language" enum:"en,zh-CN"`
+	Kind       string             `json:"kind" enum:"audio,speech" doc:"recorded, or spoken by the voice"`
+	Text       string             `json:"text"`
+	DurationMS int64              `json:"duration_ms"`
+	Version    int64              `json:"version"`
+	UpdatedAt  api.Null[api.Time] `json:"updated_at"`
+	UpdatedBy  string             `json:"updated_by"`
+	BuiltIn    bool               `json:"built_in" doc:"part of Hotline; put one of that name to replace it"`
 }
 
 func promptView(p ivr.PromptRow) Prompt {
-	return Prompt{p.Name, p.Language, p.Kind, p.Text, p.DurationMS, p.Version, when(p.UpdatedAt), p.UpdatedBy, p.BuiltIn}
+	return Prompt{p.Name, p.Language, p.Kind, p.Text, p.DurationMS, p.Version, api.When(p.UpdatedAt), p.UpdatedBy, p.BuiltIn}
 }
 
-func (s *Server) listPrompts(ctx context.Context, _ *empty) (*reply[Page[Prompt]], error) {
+func (s *Server) listPrompts(ctx context.Context, _ *api.Empty) (*api.Reply[api.Page[Prompt]], error) {
 	all, err := s.cfg.Flows.Prompts(ctx)
-	return answer(page(all, "", promptView), err)
+	return api.Answer(api.PageOf(all, "", promptView), err)
 }
 
 // PromptPath names the prompt in the path.
@@ -36,9 +37,9 @@ type PromptPath struct {
 
 func (in PromptPath) subject() string { return "prompt:" + in.Name + "/" + in.Language }
 
-func (s *Server) showPrompt(ctx context.Context, in *PromptPath) (*reply[Prompt], error) {
+func (s *Server) showPrompt(ctx context.Context, in *PromptPath) (*api.Reply[Prompt], error) {
 	p, err := s.cfg.Flows.Prompt(ctx, in.Name, in.Language)
-	return answer(promptView(p), err)
+	return api.Answer(promptView(p), err)
 }
 
 type putPromptInput struct {
@@ -49,13 +50,13 @@ type putPromptInput struct {
 	}
 }
 
-func (s *Server) putPrompt(ctx context.Context, in *putPromptInput) (*reply[Prompt], error) {
-	p, err := s.cfg.Flows.PutPrompt(ctx, exchangeOf(ctx).who.Name, ivr.PromptRow{Name: in.Name, Language: in.Language, Text: in.Body.Text, Version: in.Body.Version})
+func (s *Server) putPrompt(ctx context.Context, in *putPromptInput) (*api.Reply[Prompt], error) {
+	p, err := s.cfg.Flows.PutPrompt(ctx, api.Of(ctx).Who.Name, ivr.PromptRow{Name: in.Name, Language: in.Language, Text: in.Body.Text, Version: in.Body.Version})
 	if err != nil {
 		return nil, err
 	}
 	err = s.audit(ctx, "prompt.put", in.subject(), map[string]any{"kind": p.Kind, "version": p.Version})
-	return answer(promptView(p), err)
+	return api.Answer(promptView(p), err)
 }
 
 type putPromptAudioInput struct {
@@ -65,14 +66,14 @@ type putPromptAudioInput struct {
 	RawBody []byte `contentType:"audio/wav"`
 }
 
-func (s *Server) putPromptAudio(ctx context.Context, in *putPromptAudioInput) (*reply[Prompt], error) {
-	p, err := s.cfg.Flows.PutPromptAudio(ctx, exchangeOf(ctx).who.Name,
+func (s *Server) putPromptAudio(ctx context.Context, in *putPromptAudioInput) (*api.Reply[Prompt], error) {
+	p, err := s.cfg.Flows.PutPromptAudio(ctx, api.Of(ctx).Who.Name,
 		ivr.PromptRow{Name: in.Name, Language: in.Language, Text: in.Text, Version: in.Version}, in.RawBody)
 	if err != nil {
 		return nil, err
 	}
 	err = s.audit(ctx, "prompt.put", in.subject(), map[string]any{"kind": p.Kind, "version": p.Version, "bytes": len(in.RawBody)})
-	return answer(promptView(p), err)
+	return api.Answer(promptView(p), err)
 }
 
 type deletePromptInput struct {
@@ -80,7 +81,7 @@ type deletePromptInput struct {
 	Version int64 `query:"version" minimum:"0" doc:"the version that was read; another one is a conflict"`
 }
 
-func (s *Server) deletePrompt(ctx context.Context, in *deletePromptInput) (*empty, error) {
+func (s *Server) deletePrompt(ctx context.Context, in *deletePromptInput) (*api.Empty, error) {
 	if err := s.cfg.Flows.DeletePrompt(ctx, in.Name, in.Language, in.Version); err != nil {
 		return nil, err
 	}

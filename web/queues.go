@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"hotline/acd"
+	"hotline/web/api"
 )
 
 // Queue is a line in which callers wait.
@@ -22,12 +23,15 @@ func (s *Server) queueView(q acd.Queue) Queue {
 	if q.Settings.ExitKeys == nil {
 		q.Settings.ExitKeys = map[string]acd.Action{}
 	}
+	if q.Settings.Offering.Skills == nil {
+		q.Settings.Offering.Skills = acd.Skills{}
+	}
 	return Queue{q.Name, q.Title, q.Settings, q.Version, s.cfg.Line.Count(q.Name)}
 }
 
-func (s *Server) listQueues(ctx context.Context, _ *empty) (*reply[Page[Queue]], error) {
+func (s *Server) listQueues(ctx context.Context, _ *api.Empty) (*api.Reply[api.Page[Queue]], error) {
 	all, err := s.cfg.Queues.List(ctx)
-	return answer(page(all, "", s.queueView), err)
+	return api.Answer(api.PageOf(all, "", s.queueView), err)
 }
 
 // QueuePath names the queue in the path.
@@ -35,24 +39,24 @@ type QueuePath struct {
 	Name string `path:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" patternDescription:"a name of a-z, 0-9 and -"`
 }
 
-func (s *Server) showQueue(ctx context.Context, in *QueuePath) (*reply[Queue], error) {
+func (s *Server) showQueue(ctx context.Context, in *QueuePath) (*api.Reply[Queue], error) {
 	q, err := s.cfg.Queues.Get(ctx, in.Name)
 	if err != nil {
 		return nil, err
 	}
-	return answer(s.queueView(q), nil)
+	return api.Answer(s.queueView(q), nil)
 }
 
 type putQueueInput struct {
 	QueuePath
 	Body struct {
-		Title    map[string]string      `json:"title"`
-		Settings *Partial[acd.Settings] `json:"settings,omitempty" doc:"what is left out is the default"`
-		Version  int64                  `json:"version,omitempty" doc:"0 or left out: a new queue"`
+		Title    map[string]string          `json:"title"`
+		Settings *api.Partial[acd.Settings] `json:"settings,omitempty" doc:"what is left out is the default"`
+		Version  int64                      `json:"version,omitempty" doc:"0 or left out: a new queue"`
 	}
 }
 
-func (s *Server) putQueue(ctx context.Context, in *putQueueInput) (*reply[Queue], error) {
+func (s *Server) putQueue(ctx context.Context, in *putQueueInput) (*api.Reply[Queue], error) {
 	q := acd.Queue{Name: in.Name, Title: in.Body.Title, Settings: acd.DefaultSettings(), Version: in.Body.Version}
 	if in.Body.Settings != nil {
 		q.Settings = in.Body.Settings.Value
@@ -66,7 +70,7 @@ func (s *Server) putQueue(ctx context.Context, in *putQueueInput) (*reply[Queue]
 		return nil, err
 	}
 	err = s.audit(ctx, action, "queue:"+q.Name, map[string]any{"title": q.Title, "settings": q.Settings, "version": q.Version})
-	return answer(s.queueView(q), err)
+	return api.Answer(s.queueView(q), err)
 }
 
 type deleteQueueInput struct {
@@ -74,7 +78,7 @@ type deleteQueueInput struct {
 	Version int64 `query:"version" required:"true" doc:"the version that was read; another one is a conflict"`
 }
 
-func (s *Server) deleteQueue(ctx context.Context, in *deleteQueueInput) (*empty, error) {
+func (s *Server) deleteQueue(ctx context.Context, in *deleteQueueInput) (*api.Empty, error) {
 	if err := s.cfg.Queues.Delete(ctx, in.Name, in.Version); err != nil {
 		return nil, err
 	}

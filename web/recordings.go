@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"hotline/recordings"
+	"hotline/web/api"
 	"hotline/web/login"
 )
 
@@ -20,9 +21,9 @@ type recordingInput struct {
 	ID string `path:"id" format:"uuid"`
 }
 
-func (s *Server) showRecording(ctx context.Context, in *recordingInput) (*reply[Recording], error) {
+func (s *Server) showRecording(ctx context.Context, in *recordingInput) (*api.Reply[Recording], error) {
 	r, err := s.cfg.Recordings.Get(ctx, in.ID)
-	return answer(recordingView(r), err)
+	return api.Answer(recordingView(r), err)
 }
 
 type audioInput struct {
@@ -37,9 +38,9 @@ type streamed struct {
 
 // playRecording streams a recording, whole or by ranges. Nothing is sent before the listening is in the audit.
 func (s *Server) playRecording(ctx context.Context, in *audioInput) (*streamed, error) {
-	x := exchangeOf(ctx)
-	if in.Download && !x.who.Role.May(login.DownloadRecording) {
-		return nil, forbidden("recording.download", "the role %s may listen to recordings, not download them", x.who.Role)
+	x := api.Of(ctx)
+	if in.Download && !x.Who.Role.May(login.DownloadRecording) {
+		return nil, api.Forbidden("recording.download", "the role %s may listen to recordings, not download them", x.Who.Role)
 	}
 	// Not the handler's context: that one ends before the body is streamed.
 	audio, rec, err := s.cfg.Recordings.Audio(context.WithoutCancel(ctx), in.ID)
@@ -50,7 +51,7 @@ func (s *Server) playRecording(ctx context.Context, in *audioInput) (*streamed, 
 	if in.Download {
 		action, disposition = "recording.download", "attachment"
 	}
-	key := listening{who: x.who.ID, recording: rec.ID, action: action}
+	key := listening{who: x.Who.ID, recording: rec.ID, action: action}
 	if s.listenings.begin(key) {
 		if err := s.audit(ctx, action, "recording:"+rec.ID, map[string]any{"call": rec.CallID}); err != nil {
 			s.listenings.undo(key)
@@ -65,7 +66,7 @@ func (s *Server) playRecording(ctx context.Context, in *audioInput) (*streamed, 
 		h.Set("Content-Type", "audio/wav")
 		h.Set("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": fileName(rec)}))
 		h.Set("Cache-Control", "private, no-store")
-		http.ServeContent(&patient{ResponseWriter: w, control: x.control}, r, "", time.Time{}, audio)
+		http.ServeContent(&patient{ResponseWriter: w, control: x.Control}, r, "", time.Time{}, audio)
 	}}, nil
 }
 
@@ -80,7 +81,7 @@ type patient struct {
 }
 
 func (p *patient) Write(b []byte) (int, error) {
-	_ = p.control.SetWriteDeadline(time.Now().Add(answerTime))
+	_ = p.control.SetWriteDeadline(time.Now().Add(api.AnswerTime))
 	return p.ResponseWriter.Write(b)
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"hotline/ivr"
+	"hotline/web/api"
 	"hotline/web/login"
 )
 
@@ -19,7 +20,7 @@ const (
 )
 
 // routes is the table of all routes: who may, what it is called, where it is.
-func (s *Server) routes(a *api) {
+func (s *Server) routes(a *api.API) {
 	s.sessionRoutes(a)
 	s.ticketRoutes(a)
 	s.callRoutes(a)
@@ -29,94 +30,94 @@ func (s *Server) routes(a *api) {
 	s.systemRoutes(a)
 }
 
-func (s *Server) sessionRoutes(a *api) {
-	register(a, route{may: login.Anyone, id: "log-in", method: post, path: "/api/v1/session", summary: "Log in",
-		errors: []int{http.StatusUnauthorized, http.StatusForbidden}}, s.logIn)
-	register(a, route{may: login.LoggedIn, id: "show-session", method: get, path: "/api/v1/session", summary: "Who am I"}, s.showSession)
-	register(a, route{may: login.LoggedIn, id: "log-out", method: remove, path: "/api/v1/session", summary: "Log out"}, s.logOut)
-	register(a, route{may: login.LoggedIn, id: "change-own-account", method: patch, path: "/api/v1/session/account", summary: "Change my name, language, time zone or password"}, s.changeOwnAccount)
-	register(a, route{may: login.ManageAccounts, id: "list-accounts", method: get, path: "/api/v1/accounts", summary: "List accounts"}, s.listAccounts)
-	register(a, route{may: login.ManageAccounts, id: "create-account", method: post, path: "/api/v1/accounts", summary: "Create an account", status: http.StatusCreated, errors: []int{conflict}}, s.createAccount)
-	register(a, route{may: login.ManageAccounts, id: "change-account", method: patch, path: "/api/v1/accounts/{id}", summary: "Change, disable or enable an account", errors: []int{conflict}}, s.changeAccount)
-	register(a, route{may: login.ManageAccounts, id: "reset-password", method: post, path: "/api/v1/accounts/{id}/password", summary: "Give an account a new random password, shown this once"}, s.resetPassword)
-	register(a, route{may: login.ReadTickets, id: "list-owners", method: get, path: "/api/v1/owners", summary: "List who may own tickets"}, s.listOwners)
-	register(a, route{may: login.ManageAccounts, id: "list-tokens", method: get, path: "/api/v1/tokens", summary: "List API tokens"}, s.listTokens)
-	register(a, route{may: login.ManageAccounts, id: "create-token", method: post, path: "/api/v1/tokens", summary: "Create an API token", status: http.StatusCreated, errors: []int{conflict}}, s.createToken)
-	register(a, route{may: login.ManageAccounts, id: "revoke-token", method: remove, path: "/api/v1/tokens/{id}", summary: "Revoke an API token"}, s.revokeToken)
+func (s *Server) sessionRoutes(a *api.API) {
+	api.Register(a, api.Route{May: login.Anyone, ID: "log-in", Method: post, Path: "/api/v1/session", Summary: "Log in",
+		Errors: []int{http.StatusUnauthorized, http.StatusForbidden}}, s.logIn)
+	api.Register(a, api.Route{May: login.LoggedIn, ID: "show-session", Method: get, Path: "/api/v1/session", Summary: "Who am I"}, s.showSession)
+	api.Register(a, api.Route{May: login.LoggedIn, ID: "log-out", Method: remove, Path: "/api/v1/session", Summary: "Log out"}, s.logOut)
+	api.Register(a, api.Route{May: login.LoggedIn, ID: "change-own-account", Method: patch, Path: "/api/v1/session/account", Summary: "Change my name, language, time zone or password"}, s.changeOwnAccount)
+	api.Register(a, api.Route{May: login.ManageAccounts, ID: "list-accounts", Method: get, Path: "/api/v1/accounts", Summary: "List accounts"}, s.listAccounts)
+	api.Register(a, api.Route{May: login.ManageAccounts, ID: "create-account", Method: post, Path: "/api/v1/accounts", Summary: "Create an account", Status: http.StatusCreated, Errors: []int{conflict}}, s.createAccount)
+	api.Register(a, api.Route{May: login.ManageAccounts, ID: "change-account", Method: patch, Path: "/api/v1/accounts/{id}", Summary: "Change, disable or enable an account", Errors: []int{conflict}}, s.changeAccount)
+	api.Register(a, api.Route{May: login.ManageAccounts, ID: "reset-password", Method: post, Path: "/api/v1/accounts/{id}/password", Summary: "Give an account a new random password, shown this once"}, s.resetPassword)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "list-owners", Method: get, Path: "/api/v1/owners", Summary: "List who may own tickets"}, s.listOwners)
+	api.Register(a, api.Route{May: login.ManageAccounts, ID: "list-tokens", Method: get, Path: "/api/v1/tokens", Summary: "List API tokens"}, s.listTokens)
+	api.Register(a, api.Route{May: login.ManageAccounts, ID: "create-token", Method: post, Path: "/api/v1/tokens", Summary: "Create an API token", Status: http.StatusCreated, Errors: []int{conflict}}, s.createToken)
+	api.Register(a, api.Route{May: login.ManageAccounts, ID: "revoke-token", Method: remove, Path: "/api/v1/tokens/{id}", Summary: "Revoke an API token"}, s.revokeToken)
 }
 
-func (s *Server) ticketRoutes(a *api) {
-	register(a, route{may: login.ReadTickets, id: "list-tickets", method: get, path: "/api/v1/tickets", summary: "List tickets, the one that changed last first"}, s.listTickets)
-	register(a, route{may: login.WriteTickets, id: "create-ticket", method: post, path: "/api/v1/tickets", summary: "Make a ticket", status: http.StatusCreated, errors: []int{conflict}}, s.createTicket)
-	register(a, route{may: login.ReadTickets, id: "show-ticket", method: get, path: "/api/v1/tickets/{number}", summary: "Show a ticket"}, s.showTicket)
-	register(a, route{may: login.WriteTickets, id: "change-ticket", method: patch, path: "/api/v1/tickets/{number}", summary: "Change a ticket", errors: []int{conflict}}, s.changeTicket)
-	register(a, route{may: login.WriteTickets, id: "set-ticket-state", method: post, path: "/api/v1/tickets/{number}/state", summary: "Move a ticket to another state", errors: []int{conflict}}, s.setTicketState)
-	register(a, route{may: login.WriteTickets, id: "add-note", method: post, path: "/api/v1/tickets/{number}/notes", summary: "Add an internal note", status: http.StatusCreated, errors: []int{conflict}}, s.addNote)
-	register(a, route{may: login.ReadTickets, id: "show-timeline", method: get, path: "/api/v1/tickets/{number}/timeline", summary: "Show what happened, the oldest first"}, s.showTimeline)
-	register(a, route{may: login.ReadTickets, id: "search", method: get, path: "/api/v1/search", summary: "Find tickets, notes and people"}, s.search)
-	register(a, route{may: login.ReadTickets, id: "list-tasks", method: get, path: "/api/v1/tasks", summary: "List tasks, the one due first before the others"}, s.listTasks)
-	register(a, route{may: login.WriteTickets, id: "complete-task", method: post, path: "/api/v1/tasks/{id}/done", summary: "Mark a task as done", errors: []int{conflict}}, s.completeTask)
-	register(a, route{may: login.ReadTickets, id: "list-parties", method: get, path: "/api/v1/parties", summary: "List people and organisations"}, s.listParties)
-	register(a, route{may: login.WriteTickets, id: "create-party", method: post, path: "/api/v1/parties", summary: "Make a person or an organisation", status: http.StatusCreated}, s.createParty)
-	register(a, route{may: login.ReadTickets, id: "show-party", method: get, path: "/api/v1/parties/{id}", summary: "Show a person or an organisation"}, s.showParty)
-	register(a, route{may: login.WriteTickets, id: "change-party", method: patch, path: "/api/v1/parties/{id}", summary: "Change a person or an organisation", errors: []int{conflict}}, s.changeParty)
-	register(a, route{may: login.WriteTickets, id: "link-phone", method: post, path: "/api/v1/parties/{id}/identities", summary: "Say that a party has a number, and how sure that is"}, s.linkPhone)
-	register(a, route{may: login.WriteTickets, id: "unlink-identity", method: remove, path: "/api/v1/parties/{id}/identities/{identity}", summary: "Take a number from a party"}, s.unlinkIdentity)
+func (s *Server) ticketRoutes(a *api.API) {
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "list-tickets", Method: get, Path: "/api/v1/tickets", Summary: "List tickets, the one that changed last first"}, s.listTickets)
+	api.Register(a, api.Route{May: login.WriteTickets, ID: "create-ticket", Method: post, Path: "/api/v1/tickets", Summary: "Make a ticket", Status: http.StatusCreated, Errors: []int{conflict}}, s.createTicket)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "show-ticket", Method: get, Path: "/api/v1/tickets/{number}", Summary: "Show a ticket"}, s.showTicket)
+	api.Register(a, api.Route{May: login.WriteTickets, ID: "change-ticket", Method: patch, Path: "/api/v1/tickets/{number}", Summary: "Change a ticket", Errors: []int{conflict}}, s.changeTicket)
+	api.Register(a, api.Route{May: login.WriteTickets, ID: "set-ticket-state", Method: post, Path: "/api/v1/tickets/{number}/state", Summary: "Move a ticket to another state", Errors: []int{conflict}}, s.setTicketState)
+	api.Register(a, api.Route{May: login.WriteTickets, ID: "add-note", Method: post, Path: "/api/v1/tickets/{number}/notes", Summary: "Add an internal note", Status: http.StatusCreated, Errors: []int{conflict}}, s.addNote)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "show-timeline", Method: get, Path: "/api/v1/tickets/{number}/timeline", Summary: "Show what happened, the oldest first"}, s.showTimeline)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "search", Method: get, Path: "/api/v1/search", Summary: "Find tickets, notes and people"}, s.search)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "list-tasks", Method: get, Path: "/api/v1/tasks", Summary: "List tasks, the one due first before the others"}, s.listTasks)
+	api.Register(a, api.Route{May: login.WriteTickets, ID: "complete-task", Method: post, Path: "/api/v1/tasks/{id}/done", Summary: "Mark a task as done", Errors: []int{conflict}}, s.completeTask)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "list-parties", Method: get, Path: "/api/v1/parties", Summary: "List people and organisations"}, s.listParties)
+	api.Register(a, api.Route{May: login.WriteTickets, ID: "create-party", Method: post, Path: "/api/v1/parties", Summary: "Make a person or an organisation", Status: http.StatusCreated}, s.createParty)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "show-party", Method: get, Path: "/api/v1/parties/{id}", Summary: "Show a person or an organisation"}, s.showParty)
+	api.Register(a, api.Route{May: login.WriteTickets, ID: "change-party", Method: patch, Path: "/api/v1/parties/{id}", Summary: "Change a person or an organisation", Errors: []int{conflict}}, s.changeParty)
+	api.Register(a, api.Route{May: login.WriteTickets, ID: "link-phone", Method: post, Path: "/api/v1/parties/{id}/identities", Summary: "Say that a party has a number, and how sure that is"}, s.linkPhone)
+	api.Register(a, api.Route{May: login.WriteTickets, ID: "unlink-identity", Method: remove, Path: "/api/v1/parties/{id}/identities/{identity}", Summary: "Take a number from a party"}, s.unlinkIdentity)
 }
 
-func (s *Server) callRoutes(a *api) {
-	register(a, route{may: login.ReadCalls, id: "list-calls", method: get, path: "/api/v1/calls", summary: "List calls, the newest first"}, s.listCalls)
-	register(a, route{may: login.ReadCalls, id: "list-live-calls", method: get, path: "/api/v1/calls/live", summary: "List calls that go on"}, s.listLiveCalls)
-	register(a, route{may: login.ReadCalls, id: "show-call", method: get, path: "/api/v1/calls/{id}", summary: "Show a call with its segments, legs and recordings"}, s.showCall)
-	register(a, route{may: login.ReadTraces, id: "show-trace", method: get, path: "/api/v1/calls/{id}/trace", summary: "Show the SIP messages of a call"}, s.showTrace)
-	register(a, route{may: login.PlayRecordings, id: "show-recording", method: get, path: "/api/v1/recordings/{id}", summary: "Show a recording"}, s.showRecording)
-	register(a, route{may: login.PlayRecordings, id: "play-recording", method: get, path: "/api/v1/recordings/{id}/audio", summary: "Listen to a recording, or download it", media: "audio/wav",
-		errors: []int{http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable}}, s.playRecording)
+func (s *Server) callRoutes(a *api.API) {
+	api.Register(a, api.Route{May: login.ReadCalls, ID: "list-calls", Method: get, Path: "/api/v1/calls", Summary: "List calls, the newest first"}, s.listCalls)
+	api.Register(a, api.Route{May: login.ReadCalls, ID: "list-live-calls", Method: get, Path: "/api/v1/calls/live", Summary: "List calls that go on"}, s.listLiveCalls)
+	api.Register(a, api.Route{May: login.ReadCalls, ID: "show-call", Method: get, Path: "/api/v1/calls/{id}", Summary: "Show a call with its segments, legs and recordings"}, s.showCall)
+	api.Register(a, api.Route{May: login.ReadTraces, ID: "show-trace", Method: get, Path: "/api/v1/calls/{id}/trace", Summary: "Show the SIP messages of a call"}, s.showTrace)
+	api.Register(a, api.Route{May: login.PlayRecordings, ID: "show-recording", Method: get, Path: "/api/v1/recordings/{id}", Summary: "Show a recording"}, s.showRecording)
+	api.Register(a, api.Route{May: login.PlayRecordings, ID: "play-recording", Method: get, Path: "/api/v1/recordings/{id}/audio", Summary: "Listen to a recording, or download it", Media: "audio/wav",
+		Errors: []int{http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable}}, s.playRecording)
 }
 
-func (s *Server) trunkRoutes(a *api) {
-	register(a, route{may: login.ReadSetup, id: "list-trunks", method: get, path: "/api/v1/trunks", summary: "List trunks with their state"}, s.listTrunks)
-	register(a, route{may: login.WriteSetup, id: "create-trunk", method: post, path: "/api/v1/trunks", summary: "Create a trunk", status: http.StatusCreated, errors: []int{conflict}}, s.createTrunk)
-	register(a, route{may: login.ReadSetup, id: "show-trunk", method: get, path: "/api/v1/trunks/{id}", summary: "Show a trunk"}, s.showTrunk)
-	register(a, route{may: login.WriteSetup, id: "put-trunk", method: put, path: "/api/v1/trunks/{id}", summary: "Replace a trunk", errors: []int{conflict}}, s.putTrunk)
-	register(a, route{may: login.WriteSetup, id: "delete-trunk", method: remove, path: "/api/v1/trunks/{id}", summary: "Delete a trunk", errors: []int{conflict}}, s.deleteTrunk)
-	register(a, route{may: login.ReadSetup, id: "list-numbers", method: get, path: "/api/v1/numbers", summary: "List numbers"}, s.listNumbers)
-	register(a, route{may: login.ReadSetup, id: "show-number", method: get, path: "/api/v1/numbers/{number}", summary: "Show a number"}, s.showNumber)
-	register(a, route{may: login.WriteSetup, id: "put-number", method: put, path: "/api/v1/numbers/{number}", summary: "Create or replace a number", errors: []int{conflict}}, s.putNumber)
-	register(a, route{may: login.WriteSetup, id: "delete-number", method: remove, path: "/api/v1/numbers/{number}", summary: "Delete a number", errors: []int{conflict}}, s.deleteNumber)
-	register(a, route{may: login.ReadQueues, id: "list-queues", method: get, path: "/api/v1/queues", summary: "List queues with how many wait"}, s.listQueues)
-	register(a, route{may: login.ReadQueues, id: "show-queue", method: get, path: "/api/v1/queues/{name}", summary: "Show a queue"}, s.showQueue)
-	register(a, route{may: login.WriteQueues, id: "put-queue", method: put, path: "/api/v1/queues/{name}", summary: "Create or replace a queue", errors: []int{conflict}}, s.putQueue)
-	register(a, route{may: login.WriteQueues, id: "delete-queue", method: remove, path: "/api/v1/queues/{name}", summary: "Delete a queue", errors: []int{conflict}}, s.deleteQueue)
+func (s *Server) trunkRoutes(a *api.API) {
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "list-trunks", Method: get, Path: "/api/v1/trunks", Summary: "List trunks with their state"}, s.listTrunks)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "create-trunk", Method: post, Path: "/api/v1/trunks", Summary: "Create a trunk", Status: http.StatusCreated, Errors: []int{conflict}}, s.createTrunk)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "show-trunk", Method: get, Path: "/api/v1/trunks/{id}", Summary: "Show a trunk"}, s.showTrunk)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "put-trunk", Method: put, Path: "/api/v1/trunks/{id}", Summary: "Replace a trunk", Errors: []int{conflict}}, s.putTrunk)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "delete-trunk", Method: remove, Path: "/api/v1/trunks/{id}", Summary: "Delete a trunk", Errors: []int{conflict}}, s.deleteTrunk)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "list-numbers", Method: get, Path: "/api/v1/numbers", Summary: "List numbers"}, s.listNumbers)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "show-number", Method: get, Path: "/api/v1/numbers/{number}", Summary: "Show a number"}, s.showNumber)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "put-number", Method: put, Path: "/api/v1/numbers/{number}", Summary: "Create or replace a number", Errors: []int{conflict}}, s.putNumber)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "delete-number", Method: remove, Path: "/api/v1/numbers/{number}", Summary: "Delete a number", Errors: []int{conflict}}, s.deleteNumber)
+	api.Register(a, api.Route{May: login.ReadQueues, ID: "list-queues", Method: get, Path: "/api/v1/queues", Summary: "List queues with how many wait"}, s.listQueues)
+	api.Register(a, api.Route{May: login.ReadQueues, ID: "show-queue", Method: get, Path: "/api/v1/queues/{name}", Summary: "Show a queue"}, s.showQueue)
+	api.Register(a, api.Route{May: login.WriteQueues, ID: "put-queue", Method: put, Path: "/api/v1/queues/{name}", Summary: "Create or replace a queue", Errors: []int{conflict}}, s.putQueue)
+	api.Register(a, api.Route{May: login.WriteQueues, ID: "delete-queue", Method: remove, Path: "/api/v1/queues/{name}", Summary: "Delete a queue", Errors: []int{conflict}}, s.deleteQueue)
 }
 
-func (s *Server) flowRoutes(a *api) {
-	register(a, route{may: login.ReadSetup, id: "list-flows", method: get, path: "/api/v1/flows", summary: "List flows"}, s.listFlows)
-	register(a, route{may: login.ReadSetup, id: "validate-flow", method: post, path: "/api/v1/flows/validate", summary: "Check the text of a flow"}, s.validateFlow)
-	register(a, route{may: login.ReadSetup, id: "show-flow", method: get, path: "/api/v1/flows/{name}", summary: "Show a flow with its text, tree and versions"}, s.showFlow)
-	register(a, route{may: login.WriteSetup, id: "save-draft", method: put, path: "/api/v1/flows/{name}/draft", summary: "Save a draft", errors: []int{conflict}}, s.saveDraft)
-	register(a, route{may: login.WriteSetup, id: "discard-draft", method: remove, path: "/api/v1/flows/{name}/draft", summary: "Forget the draft", errors: []int{conflict}}, s.discardDraft)
-	register(a, route{may: login.WriteSetup, id: "publish-flow", method: post, path: "/api/v1/flows/{name}/publish", summary: "Publish the draft", errors: []int{conflict}}, s.publishFlow)
-	register(a, route{may: login.WriteSetup, id: "roll-back-flow", method: post, path: "/api/v1/flows/{name}/rollback", summary: "Publish an earlier version again", errors: []int{conflict}}, s.rollBackFlow)
-	register(a, route{may: login.ReadSetup, id: "show-version", method: get, path: "/api/v1/flows/{name}/versions/{version}", summary: "Show a published version"}, s.showVersion)
+func (s *Server) flowRoutes(a *api.API) {
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "list-flows", Method: get, Path: "/api/v1/flows", Summary: "List flows"}, s.listFlows)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "validate-flow", Method: post, Path: "/api/v1/flows/validate", Summary: "Check the text of a flow"}, s.validateFlow)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "show-flow", Method: get, Path: "/api/v1/flows/{name}", Summary: "Show a flow with its text, tree and versions"}, s.showFlow)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "save-draft", Method: put, Path: "/api/v1/flows/{name}/draft", Summary: "Save a draft", Errors: []int{conflict}}, s.saveDraft)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "discard-draft", Method: remove, Path: "/api/v1/flows/{name}/draft", Summary: "Forget the draft", Errors: []int{conflict}}, s.discardDraft)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "publish-flow", Method: post, Path: "/api/v1/flows/{name}/publish", Summary: "Publish the draft", Errors: []int{conflict}}, s.publishFlow)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "roll-back-flow", Method: post, Path: "/api/v1/flows/{name}/rollback", Summary: "Publish an earlier version again", Errors: []int{conflict}}, s.rollBackFlow)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "show-version", Method: get, Path: "/api/v1/flows/{name}/versions/{version}", Summary: "Show a published version"}, s.showVersion)
 }
 
-func (s *Server) soundRoutes(a *api) {
-	register(a, route{may: login.ReadSetup, id: "list-prompts", method: get, path: "/api/v1/prompts", summary: "List prompts, the built-in ones included"}, s.listPrompts)
-	register(a, route{may: login.ReadSetup, id: "show-prompt", method: get, path: "/api/v1/prompts/{name}/{language}", summary: "Show a prompt"}, s.showPrompt)
-	register(a, route{may: login.WriteSetup, id: "put-prompt", method: put, path: "/api/v1/prompts/{name}/{language}", summary: "Create or replace a prompt that the voice speaks", errors: []int{conflict}}, s.putPrompt)
-	register(a, route{may: login.WriteSetup, id: "delete-prompt", method: remove, path: "/api/v1/prompts/{name}/{language}", summary: "Delete a prompt", errors: []int{conflict}}, s.deletePrompt)
-	register(a, route{may: login.WriteSetup, id: "put-prompt-audio", method: put, path: "/api/v1/prompts/{name}/{language}/audio", summary: "Create or replace a recorded prompt by a WAV file",
-		maxBody: ivr.MaxAudioBytes + 1, errors: []int{conflict}}, s.putPromptAudio)
-	register(a, route{may: login.ReadSetup, id: "prompt-audio", method: get, path: "/api/v1/prompts/{name}/{language}/audio", summary: "Listen to a prompt as callers hear it", media: "audio/wav"}, s.promptAudio)
-	register(a, route{may: login.ReadSetup, id: "speak", method: post, path: "/api/v1/prompts/speak", summary: "Try out how the voice says a text", media: "audio/wav"}, s.speak)
-	register(a, route{may: login.ReadSetup, id: "list-hours", method: get, path: "/api/v1/hours", summary: "List opening hours"}, s.listHours)
-	register(a, route{may: login.ReadSetup, id: "show-hours", method: get, path: "/api/v1/hours/{name}", summary: "Show opening hours"}, s.showHours)
-	register(a, route{may: login.WriteSetup, id: "put-hours", method: put, path: "/api/v1/hours/{name}", summary: "Create or replace opening hours", errors: []int{conflict}}, s.putHours)
-	register(a, route{may: login.WriteSetup, id: "delete-hours", method: remove, path: "/api/v1/hours/{name}", summary: "Delete opening hours", errors: []int{conflict}}, s.deleteHours)
+func (s *Server) soundRoutes(a *api.API) {
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "list-prompts", Method: get, Path: "/api/v1/prompts", Summary: "List prompts, the built-in ones included"}, s.listPrompts)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "show-prompt", Method: get, Path: "/api/v1/prompts/{name}/{language}", Summary: "Show a prompt"}, s.showPrompt)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "put-prompt", Method: put, Path: "/api/v1/prompts/{name}/{language}", Summary: "Create or replace a prompt that the voice speaks", Errors: []int{conflict}}, s.putPrompt)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "delete-prompt", Method: remove, Path: "/api/v1/prompts/{name}/{language}", Summary: "Delete a prompt", Errors: []int{conflict}}, s.deletePrompt)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "put-prompt-audio", Method: put, Path: "/api/v1/prompts/{name}/{language}/audio", Summary: "Create or replace a recorded prompt by a WAV file",
+		MaxBody: ivr.MaxAudioBytes + 1, Errors: []int{conflict}}, s.putPromptAudio)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "prompt-audio", Method: get, Path: "/api/v1/prompts/{name}/{language}/audio", Summary: "Listen to a prompt as callers hear it", Media: "audio/wav"}, s.promptAudio)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "speak", Method: post, Path: "/api/v1/prompts/speak", Summary: "Try out how the voice says a text", Media: "audio/wav"}, s.speak)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "list-hours", Method: get, Path: "/api/v1/hours", Summary: "List opening hours"}, s.listHours)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "show-hours", Method: get, Path: "/api/v1/hours/{name}", Summary: "Show opening hours"}, s.showHours)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "put-hours", Method: put, Path: "/api/v1/hours/{name}", Summary: "Create or replace opening hours", Errors: []int{conflict}}, s.putHours)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "delete-hours", Method: remove, Path: "/api/v1/hours/{name}", Summary: "Delete opening hours", Errors: []int{conflict}}, s.deleteHours)
 }
 
-func (s *Server) systemRoutes(a *api) {
-	register(a, route{may: login.LoggedIn, id: "show-system", method: get, path: "/api/v1/system", summary: "Show how Hotline is"}, s.showSystem)
-	register(a, route{may: login.ReadAudit, id: "list-audit", method: get, path: "/api/v1/audit", summary: "List what was done by whom, the newest first"}, s.listAudit)
+func (s *Server) systemRoutes(a *api.API) {
+	api.Register(a, api.Route{May: login.LoggedIn, ID: "show-system", Method: get, Path: "/api/v1/system", Summary: "Show how Hotline is"}, s.showSystem)
+	api.Register(a, api.Route{May: login.ReadAudit, ID: "list-audit", Method: get, Path: "/api/v1/audit", Summary: "List what was done by whom, the newest first"}, s.listAudit)
 }

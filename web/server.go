@@ -27,6 +27,7 @@ import (
 	"hotline/recordings"
 	"hotline/sip"
 	"hotline/tickets"
+	"hotline/web/api"
 	"hotline/web/login"
 )
 
@@ -56,7 +57,7 @@ type Server struct {
 	cfg        Config
 	log        *slog.Logger
 	gate       *login.Gate
-	api        *api
+	api        *api.API
 	metrics    *metrics
 	listenings *listenings
 	handler    http.Handler
@@ -84,7 +85,7 @@ func newServer(cfg Config, files fs.FS) (*Server, error) {
 		listenings: &listenings{last: map[listening]time.Time{}, now: time.Now},
 	}
 	s.metrics = newMetrics(newGauges(s))
-	s.api = newAPI(cfg.Version, s.authorize)
+	s.api = api.New(cfg.Version, s.authorize)
 	s.routes(s.api)
 	pages, err := openConsole(files)
 	if err != nil {
@@ -99,11 +100,11 @@ func (s *Server) outer(pages http.Handler) http.Handler {
 	// Browsers say where a request comes from (Sec-Fetch-Site, Origin); a change from another site is refused before anything else.
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		forbidden("origin", "this change comes from a page of another site").stamp(exchangeOf(r.Context()).id).write(w)
+		api.Forbidden("origin", "this change comes from a page of another site").Stamp(api.Of(r.Context()).ID).Write(w)
 	}))
 	mux := http.NewServeMux()
 	mux.Handle("/api/", origin.Handler(s.api))
-	mux.Handle("GET /api/openapi.json", s.api.serveDocument())
+	mux.Handle("GET /api/openapi.json", s.api.ServeDocument())
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /metrics", s.serveMetrics)
@@ -113,11 +114,11 @@ func (s *Server) outer(pages http.Handler) http.Handler {
 
 // serveMetrics answers machines on this host, and whoever is logged in or has a token.
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
-	x := exchangeOf(r.Context())
-	x.route = "/metrics"
-	if !x.remote.IsLoopback() {
+	x := api.Of(r.Context())
+	x.Route = "/metrics"
+	if !x.Remote.IsLoopback() {
 		if p := s.refuse(r, x, login.LoggedIn); p != nil {
-			p.stamp(x.id).write(w)
+			p.Stamp(x.ID).Write(w)
 			return
 		}
 	}
@@ -133,7 +134,7 @@ const closingTime = 5 * time.Second
 // Run serves on the listener until ctx ends, then lets requests under way finish. It closes the listener.
 func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
-		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: uploadTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: api.UploadTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}

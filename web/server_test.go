@@ -19,6 +19,7 @@ import (
 
 	"hotline"
 	"hotline/ivr"
+	"hotline/web/api"
 	"hotline/web/login"
 )
 
@@ -67,7 +68,7 @@ func TestWrongRequestsAreProblems(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			res := o.do(withToken(c.ask, token))
 			if c.code == "" {
-				c.code = decode[Problem](t, res).Code
+				c.code = decode[api.Problem](t, res).Code
 			}
 			p := wantProblem(t, res, c.status, c.code)
 			if c.path != "" && (len(p.Errors) == 0 || p.Errors[0].Path != c.path || p.Errors[0].Code == "" || p.Errors[0].Message == "") {
@@ -114,13 +115,13 @@ func TestAllThatIsWrongIsTold(t *testing.T) {
 	token := o.token(login.Engineer)
 	res := o.do(ask{method: "PUT", path: "/api/v1/hours/other", token: token, body: map[string]any{"timezone": "Asia/Shanghai", "schedule": map[string]any{
 		"weekly": []any{map[string]string{"day": "mon", "from": "09:00", "to": "18:00"}, map[string]string{"day": "someday", "from": "25:00", "to": "x"}}}}})
-	p := decode[Problem](t, res)
+	p := decode[api.Problem](t, res)
 	if res.StatusCode != http.StatusUnprocessableEntity || len(p.Errors) < 2 || !strings.HasPrefix(p.Errors[0].Path, "schedule.weekly[1]") {
 		t.Errorf("hours: %d %s", res.StatusCode, res.short())
 	}
 	o.do(ask{method: "PUT", path: "/api/v1/flows/main/draft", token: token, body: map[string]string{"source": flowSource + "  odd: {kind: dance}\n"}})
 	res = o.do(ask{method: "POST", path: "/api/v1/flows/main/publish", token: token, body: map[string]string{}})
-	if p = decode[Problem](t, res); res.StatusCode != http.StatusUnprocessableEntity || len(p.Errors) == 0 || p.Errors[0].Line != 11 {
+	if p = decode[api.Problem](t, res); res.StatusCode != http.StatusUnprocessableEntity || len(p.Errors) == 0 || p.Errors[0].Line != 11 {
 		t.Errorf("flow: %d %s", res.StatusCode, res.short())
 	}
 	live := o.do(ask{method: "GET", path: "/api/v1/flows/main", token: token})
@@ -300,12 +301,12 @@ func TestPanicIsAnInternalProblem(t *testing.T) {
 
 func TestKindsHaveStatuses(t *testing.T) {
 	for kind, status := range map[hotline.Kind]int{hotline.Invalid: 422, hotline.NotFound: 404, hotline.Conflict: 409, hotline.Denied: 403, hotline.Unavailable: 503, hotline.Internal: 500} {
-		p := problemOf(errors.Join(hotline.Errorf(kind, "a.code", "why")))
+		p := api.ProblemOf(errors.Join(hotline.Errorf(kind, "a.code", "why")))
 		if p.Status != status || (status != 500 && p.Code != "a.code") || (status == 500 && p.Detail == "why") {
 			t.Errorf("%s: %+v", kind, p)
 		}
 	}
-	if p := problemOf(errors.New("password=x")); p.Status != 500 || strings.Contains(p.Detail, "password") {
+	if p := api.ProblemOf(errors.New("password=x")); p.Status != 500 || strings.Contains(p.Detail, "password") {
 		t.Errorf("%+v", p)
 	}
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 
+	"hotline/web/api"
 	"hotline/web/login"
 )
 
@@ -49,7 +49,7 @@ type logoutReply struct {
 // longest time that may be.
 func cookie(token string, secure bool) http.Cookie {
 	c := http.Cookie{
-		Name: cookieName, Value: token, Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode,
+		Name: api.CookieName, Value: token, Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode,
 		MaxAge: int(login.TotalLife.Seconds()),
 	}
 	if token == "" {
@@ -59,8 +59,8 @@ func cookie(token string, secure bool) http.Cookie {
 }
 
 func (s *Server) logIn(ctx context.Context, in *loginInput) (*sessionReply, error) {
-	x := exchangeOf(ctx)
-	session, err := s.gate.Login(ctx, login.Attempt{Login: in.Body.Login, Password: in.Body.Password, Remote: x.remote, UserAgent: x.agent})
+	x := api.Of(ctx)
+	session, err := s.gate.Login(ctx, login.Attempt{Login: in.Body.Login, Password: in.Body.Password, Remote: x.Remote, UserAgent: x.Agent})
 	if errors.Is(err, login.ErrFailed) {
 		if err := s.audit(ctx, "login.failed", "login:"+in.Body.Login, nil); err != nil {
 			return nil, err
@@ -73,40 +73,40 @@ func (s *Server) logIn(ctx context.Context, in *loginInput) (*sessionReply, erro
 	if err != nil {
 		return nil, err
 	}
-	x.who = principal{ID: session.Account.ID, Name: session.Account.Name, Role: session.Account.Role, Session: &session}
+	x.Who = api.Principal{ID: session.Account.ID, Name: session.Account.Name, Role: session.Account.Role, Session: &session}
 	if err := s.audit(ctx, "login", "account:"+session.Account.ID, nil); err != nil {
 		return nil, err
 	}
 	return &sessionReply{
-		SetCookie: cookie(session.Token, x.secure),
+		SetCookie: cookie(session.Token, x.Secure),
 		Body:      Session{Account: accountView(session.Account), CSRF: session.CSRF},
 	}, nil
 }
 
-func (s *Server) showSession(ctx context.Context, _ *empty) (*reply[Session], error) {
-	who := exchangeOf(ctx).who
+func (s *Server) showSession(ctx context.Context, _ *api.Empty) (*api.Reply[Session], error) {
+	who := api.Of(ctx).Who
 	if who.Session == nil {
-		return answer(Session{Account: Account{ID: who.ID, Name: who.Name, Role: who.Role, Locale: "en", Timezone: "UTC"}}, nil)
+		return api.Answer(Session{Account: Account{ID: who.ID, Name: who.Name, Role: who.Role, Locale: "en", Timezone: "UTC"}}, nil)
 	}
-	return answer(Session{Account: accountView(who.Session.Account), CSRF: who.Session.CSRF}, nil)
+	return api.Answer(Session{Account: accountView(who.Session.Account), CSRF: who.Session.CSRF}, nil)
 }
 
-func (s *Server) logOut(ctx context.Context, _ *empty) (*logoutReply, error) {
-	x := exchangeOf(ctx)
-	if x.who.Session == nil {
+func (s *Server) logOut(ctx context.Context, _ *api.Empty) (*logoutReply, error) {
+	x := api.Of(ctx)
+	if x.Who.Session == nil {
 		return nil, noSession()
 	}
-	if err := s.gate.Logout(ctx, *x.who.Session); err != nil {
+	if err := s.gate.Logout(ctx, *x.Who.Session); err != nil {
 		return nil, err
 	}
-	if err := s.audit(ctx, "logout", "account:"+x.who.ID, nil); err != nil {
+	if err := s.audit(ctx, "logout", "account:"+x.Who.ID, nil); err != nil {
 		return nil, err
 	}
-	return &logoutReply{SetCookie: cookie("", x.secure)}, nil
+	return &logoutReply{SetCookie: cookie("", x.Secure)}, nil
 }
 
-func noSession() *Problem {
-	return forbidden("session.needed", "an API token has no session and no account")
+func noSession() *api.Problem {
+	return api.Forbidden("session.needed", "an API token has no session and no account")
 }
 
 type changeAccountInput struct {
@@ -121,30 +121,22 @@ type changeAccountInput struct {
 	}
 }
 
-func (s *Server) changeOwnAccount(ctx context.Context, in *changeAccountInput) (*reply[Session], error) {
-	x := exchangeOf(ctx)
-	if x.who.Session == nil {
+func (s *Server) changeOwnAccount(ctx context.Context, in *changeAccountInput) (*api.Reply[Session], error) {
+	x := api.Of(ctx)
+	if x.Who.Session == nil {
 		return nil, noSession()
 	}
-	change := login.Change{Name: in.Body.Name, Locale: in.Body.Locale, Timezone: in.Body.Timezone, Remote: x.remote}
+	change := login.Change{Name: in.Body.Name, Locale: in.Body.Locale, Timezone: in.Body.Timezone, Remote: x.Remote}
 	what := map[string]any{"password": in.Body.Password != nil}
 	if in.Body.Password != nil {
 		change.OldPassword, change.NewPassword = &in.Body.Password.Old, &in.Body.Password.New
 	}
-	account, err := s.gate.ChangeAccount(ctx, *x.who.Session, change)
+	account, err := s.gate.ChangeAccount(ctx, *x.Who.Session, change)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.audit(ctx, "account.change", "account:"+account.ID, what); err != nil {
 		return nil, err
 	}
-	return answer(Session{Account: accountView(account), CSRF: x.who.Session.CSRF}, nil)
-}
-
-// remoteText is how a remote address is written into the audit.
-func remoteText(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
+	return api.Answer(Session{Account: accountView(account), CSRF: x.Who.Session.CSRF}, nil)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"hotline/web/api"
 	"hotline/web/login"
 )
 
@@ -86,8 +87,8 @@ func TestChangesFromElsewhereAreRefused(t *testing.T) {
 		}
 		return a
 	}
-	wantProblem(t, b.do(with(csrfHeader, "")), http.StatusForbidden, "csrf")
-	wantProblem(t, b.do(with(csrfHeader, other.session.CSRF)), http.StatusForbidden, "csrf")
+	wantProblem(t, b.do(with(api.CSRFHeader, "")), http.StatusForbidden, "csrf")
+	wantProblem(t, b.do(with(api.CSRFHeader, other.session.CSRF)), http.StatusForbidden, "csrf")
 	wantProblem(t, b.do(with("Origin", "https://evil.example")), http.StatusForbidden, "origin")
 	wantProblem(t, b.do(with("Origin", "null")), http.StatusForbidden, "origin")
 	wantProblem(t, b.do(with("Sec-Fetch-Site", "cross-site")), http.StatusForbidden, "origin")

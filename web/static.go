@@ -13,6 +13,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"hotline/web/api"
 )
 
 // The console's build. The folder holds nothing but .keep until `make build` has filled it.
@@ -107,10 +109,10 @@ func compressible(media string) bool {
 const notBuilt = "The console is not part of this binary.\n\nRun `make build` to build the console and the binary, then start hotline again.\nThe HTTP API works without it: /api/openapi.json describes it.\n"
 
 func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	exchangeOf(r.Context()).route = "console"
-	if !safe(r.Method) || r.Method == http.MethodOptions {
+	api.Of(r.Context()).Route = "console"
+	if !api.Safe(r.Method) || r.Method == http.MethodOptions {
 		w.Header().Set("Allow", "GET, HEAD")
-		newProblem(http.StatusMethodNotAllowed, "request.method", "this address takes GET and HEAD").stamp(exchangeOf(r.Context()).id).write(w)
+		api.NewProblem(http.StatusMethodNotAllowed, "request.method", "this address takes GET and HEAD").Stamp(api.Of(r.Context()).ID).Write(w)
 		return
 	}
 	index := c.assets["/index.html"]
@@ -125,7 +127,7 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case a != nil:
 	case strings.HasPrefix(r.URL.Path, "/assets/") || path.Ext(r.URL.Path) != "":
-		newProblem(http.StatusNotFound, "notfound", "there is no such file").stamp(exchangeOf(r.Context()).id).write(w)
+		api.NewProblem(http.StatusNotFound, "notfound", "there is no such file").Stamp(api.Of(r.Context()).ID).Write(w)
 		return
 	default:
 		a = index // an address of the single-page app

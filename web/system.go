@@ -7,6 +7,7 @@ import (
 
 	"hotline/sip"
 	"hotline/sip/directory"
+	"hotline/web/api"
 )
 
 // System is how Hotline is right now, on this node.
@@ -48,7 +49,7 @@ func (s *Server) databaseAnswers(ctx context.Context) bool {
 	return s.cfg.Pool.Ping(ctx) == nil
 }
 
-func (s *Server) showSystem(ctx context.Context, _ *empty) (*reply[System], error) {
+func (s *Server) showSystem(ctx context.Context, _ *api.Empty) (*api.Reply[System], error) {
 	journal, media, edge := s.cfg.Journal.Stats(), s.cfg.Engine.Stats(), s.cfg.Edge.Stats()
 	v := System{Version: s.cfg.Version, Degraded: s.cfg.Journal.Degraded(), JournalDepth: journal.Depth, Database: "ok", SIP: s.sipState(edge)}
 	if !s.databaseAnswers(ctx) {
@@ -58,7 +59,7 @@ func (s *Server) showSystem(ctx context.Context, _ *empty) (*reply[System], erro
 	}
 	v.Media.PortsInUse, v.Media.Ports = media.PortsInUse, media.Ports
 	v.Calls.Live, v.Calls.Max = s.cfg.Switchboard.Count()
-	return answer(v, nil)
+	return api.Answer(v, nil)
 }
 
 func (s *Server) sipState(st sip.Stats) SIPState {
@@ -101,7 +102,7 @@ type Readiness struct {
 
 // health answers that the process serves requests, and nothing else.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
-	exchangeOf(r.Context()).route = "/healthz"
+	api.Of(r.Context()).Route = "/healthz"
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write([]byte("ok\n"))
@@ -109,7 +110,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 
 // ready answers whether this node can do all of its work: its database answers, its journal takes facts, its SIP sockets are open.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	exchangeOf(r.Context()).route = "/readyz"
+	api.Of(r.Context()).Route = "/readyz"
 	v := Readiness{Ready: true, Checks: map[string]bool{
 		"database": s.databaseAnswers(r.Context()),
 		"journal":  s.cfg.Journal.Stats().DiskErr == "",
@@ -123,5 +124,5 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if !v.Ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	writeJSON(w, v)
+	api.WriteJSON(w, v)
 }

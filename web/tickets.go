@@ -7,24 +7,25 @@ import (
 
 	"hotline/call"
 	"hotline/tickets"
+	"hotline/web/api"
 )
 
 // Ticket is a case as lists show it.
 type Ticket struct {
-	Number       int64          `json:"number"`
-	Subject      string         `json:"subject"`
-	State        tickets.State  `json:"state" enum:"new,open,pending,resolved,closed"`
-	Priority     string         `json:"priority" enum:"low,normal,high,urgent"`
-	Queue        string         `json:"queue"`
-	Channel      string         `json:"channel" doc:"of the first interaction"`
-	Language     string         `json:"language"`
-	Owner        Null[Owner]    `json:"owner"`
-	Party        Null[PartyRef] `json:"party"`
-	WaitingSince Null[Time]     `json:"waiting_since" doc:"the customer waits for us since"`
-	NextDueAt    Null[Time]     `json:"next_due_at" doc:"of the ticket's open tasks"`
-	CreatedAt    Time           `json:"created_at"`
-	UpdatedAt    Time           `json:"updated_at" doc:"of the last entry of the timeline"`
-	Version      int64          `json:"version"`
+	Number       int64              `json:"number"`
+	Subject      string             `json:"subject"`
+	State        tickets.State      `json:"state" enum:"new,open,pending,resolved,closed"`
+	Priority     string             `json:"priority" enum:"low,normal,high,urgent"`
+	Queue        string             `json:"queue"`
+	Channel      string             `json:"channel" doc:"of the first interaction"`
+	Language     string             `json:"language"`
+	Owner        api.Null[Owner]    `json:"owner"`
+	Party        api.Null[PartyRef] `json:"party"`
+	WaitingSince api.Null[api.Time] `json:"waiting_since" doc:"the customer waits for us since"`
+	NextDueAt    api.Null[api.Time] `json:"next_due_at" doc:"of the ticket's open tasks"`
+	CreatedAt    api.Time           `json:"created_at"`
+	UpdatedAt    api.Time           `json:"updated_at" doc:"of the last entry of the timeline"`
+	Version      int64              `json:"version"`
 }
 
 // PartyRef is the person of a ticket, as far as a list shows it.
@@ -40,13 +41,13 @@ type PartyRef struct {
 func ticketView(t tickets.Ticket) Ticket {
 	v := Ticket{
 		Number: t.Number, Subject: t.Subject, State: t.State, Priority: t.Priority, Queue: t.Queue, Channel: t.Channel, Language: t.Language,
-		WaitingSince: whenPtr(t.WaitingSince), NextDueAt: whenPtr(t.NextDueAt), CreatedAt: Time(t.CreatedAt), UpdatedAt: Time(t.UpdatedAt), Version: t.Version,
+		WaitingSince: api.WhenPtr(t.WaitingSince), NextDueAt: api.WhenPtr(t.NextDueAt), CreatedAt: api.Time(t.CreatedAt), UpdatedAt: api.Time(t.UpdatedAt), Version: t.Version,
 	}
 	if t.Owner != nil {
-		v.Owner = some(Owner(*t.Owner))
+		v.Owner = api.Some(Owner(*t.Owner))
 	}
 	if t.Party != nil {
-		v.Party = some(PartyRef(*t.Party))
+		v.Party = api.Some(PartyRef(*t.Party))
 	}
 	return v
 }
@@ -55,7 +56,7 @@ func ticketView(t tickets.Ticket) Ticket {
 type TicketDetail struct {
 	Ticket
 	Category   string     `json:"category"`
-	Fields     object     `json:"fields"`
+	Fields     api.Object `json:"fields"`
 	Tasks      []Task     `json:"tasks"`
 	Calls      []CallRef  `json:"calls" doc:"the newest 50"`
 	Identities []Identity `json:"identities"`
@@ -63,12 +64,12 @@ type TicketDetail struct {
 
 // CallRef is a call of a ticket, in short.
 type CallRef struct {
-	ID           string      `json:"id"`
-	StartedAt    Time        `json:"started_at"`
-	Direction    string      `json:"direction"`
-	Result       call.Result `json:"result"`
-	DurationMS   Null[int64] `json:"duration_ms" doc:"null while it goes on"`
-	RecordingIDs []string    `json:"recording_ids"`
+	ID           string          `json:"id"`
+	StartedAt    api.Time        `json:"started_at"`
+	Direction    string          `json:"direction"`
+	Result       call.Result     `json:"result"`
+	DurationMS   api.Null[int64] `json:"duration_ms" doc:"null while it goes on"`
+	RecordingIDs []string        `json:"recording_ids"`
 }
 
 // Identity is a way to reach a party.
@@ -83,41 +84,41 @@ func identityView(i tickets.Identity) Identity { return Identity(i) }
 
 func ticketDetail(t tickets.Detail) TicketDetail {
 	return TicketDetail{
-		Ticket: ticketView(t.Ticket), Category: t.Category, Fields: object(t.Fields), Tasks: views(t.Tasks, taskView),
-		Calls: views(t.Calls, func(c tickets.CallRef) CallRef {
-			return CallRef{c.ID, Time(c.StartedAt), c.Direction, c.Result, Null[int64]{c.DurationMS}, views(c.RecordingIDs, same)}
+		Ticket: ticketView(t.Ticket), Category: t.Category, Fields: api.Object(t.Fields), Tasks: api.Views(t.Tasks, taskView),
+		Calls: api.Views(t.Calls, func(c tickets.CallRef) CallRef {
+			return CallRef{c.ID, api.Time(c.StartedAt), c.Direction, c.Result, api.Pointed(c.DurationMS), api.Views(c.RecordingIDs, same)}
 		}),
-		Identities: views(t.Identities, identityView),
+		Identities: api.Views(t.Identities, identityView),
 	}
 }
 
 // Task is something that somebody is to do about a ticket.
 type Task struct {
-	ID        string       `json:"id"`
-	Kind      string       `json:"kind" enum:"callback,follow_up"`
-	Ticket    int64        `json:"ticket"`
-	CallID    Null[string] `json:"call_id"`
-	Phone     string       `json:"phone"`
-	Reason    string       `json:"reason"`
-	Queue     string       `json:"queue"`
-	DueAt     Time         `json:"due_at"`
-	State     string       `json:"state" enum:"open,done,cancelled"`
-	DoneBy    string       `json:"done_by"`
-	DoneAt    Null[Time]   `json:"done_at"`
-	CreatedAt Time         `json:"created_at"`
+	ID        string             `json:"id"`
+	Kind      string             `json:"kind" enum:"callback,follow_up"`
+	Ticket    int64              `json:"ticket"`
+	CallID    api.Null[string]   `json:"call_id"`
+	Phone     string             `json:"phone"`
+	Reason    string             `json:"reason"`
+	Queue     string             `json:"queue"`
+	DueAt     api.Time           `json:"due_at"`
+	State     string             `json:"state" enum:"open,done,cancelled"`
+	DoneBy    string             `json:"done_by"`
+	DoneAt    api.Null[api.Time] `json:"done_at"`
+	CreatedAt api.Time           `json:"created_at"`
 }
 
 func taskView(t tickets.Task) Task {
-	return Task{t.ID, t.Kind, t.Ticket, text(t.CallID), t.Phone, t.Reason, t.Queue, Time(t.DueAt), t.State, t.DoneBy, whenPtr(t.DoneAt), Time(t.CreatedAt)}
+	return Task{t.ID, t.Kind, t.Ticket, api.Text(t.CallID), t.Phone, t.Reason, t.Queue, api.Time(t.DueAt), t.State, t.DoneBy, api.WhenPtr(t.DoneAt), api.Time(t.CreatedAt)}
 }
 
 // domainPage turns a page of the tickets into the API's.
-func domainPage[D, V any](p tickets.Page[D], err error, view func(D) V) (*reply[Page[V]], error) {
-	return answer(Page[V]{Items: views(p.Items, view), Next: textPtr(p.Next)}, err)
+func domainPage[D, V any](p tickets.Page[D], err error, view func(D) V) (*api.Reply[api.Page[V]], error) {
+	return api.Answer(api.Page[V]{Items: api.Views(p.Items, view), Next: api.TextPtr(p.Next)}, err)
 }
 
 type listTicketsInput struct {
-	Cursor
+	api.Cursor
 	State string `query:"state" maxLength:"100" doc:"one or more of new, open, pending, resolved, closed, with commas"`
 	Queue string `query:"queue" maxLength:"63"`
 	Owner string `query:"owner" maxLength:"40" doc:"an account's id, me, or none"`
@@ -125,10 +126,10 @@ type listTicketsInput struct {
 	Q     string `query:"q" maxLength:"200" doc:"words, names, numbers"`
 }
 
-func (s *Server) listTickets(ctx context.Context, in *listTicketsInput) (*reply[Page[Ticket]], error) {
+func (s *Server) listTickets(ctx context.Context, in *listTicketsInput) (*api.Reply[api.Page[Ticket]], error) {
 	f := tickets.Filter{Queue: in.Queue, Owner: in.Owner, Party: in.Party, Query: in.Q, Cursor: in.Cursor.Cursor, Limit: in.Limit}
 	if in.Owner == "me" {
-		who := exchangeOf(ctx).who
+		who := api.Of(ctx).Who
 		if who.Session == nil {
 			return nil, noSession()
 		}
@@ -146,9 +147,9 @@ type TicketPath struct {
 	Number int64 `path:"number" minimum:"1"`
 }
 
-func (s *Server) showTicket(ctx context.Context, in *TicketPath) (*reply[TicketDetail], error) {
+func (s *Server) showTicket(ctx context.Context, in *TicketPath) (*api.Reply[TicketDetail], error) {
 	t, err := s.cfg.Desk.Get(ctx, in.Number)
-	return answer(ticketDetail(t), err)
+	return api.Answer(ticketDetail(t), err)
 }
 
 type createTicketInput struct {
@@ -161,34 +162,34 @@ type createTicketInput struct {
 	}
 }
 
-func (s *Server) createTicket(ctx context.Context, in *createTicketInput) (*reply[TicketDetail], error) {
-	t, err := s.cfg.Desk.Create(ctx, actor(ctx), tickets.NewTicket(in.Body))
-	return answer(ticketDetail(t), err)
+func (s *Server) createTicket(ctx context.Context, in *createTicketInput) (*api.Reply[TicketDetail], error) {
+	t, err := s.cfg.Desk.Create(ctx, api.Actor(ctx), tickets.NewTicket(in.Body))
+	return api.Answer(ticketDetail(t), err)
 }
 
 type changeTicketInput struct {
 	TicketPath
 	Body struct {
-		Version  int64         `json:"version" doc:"the version that was read; another one is a conflict"`
-		Subject  *string       `json:"subject,omitempty"`
-		Priority *string       `json:"priority,omitempty" enum:"low,normal,high,urgent"`
-		Queue    *string       `json:"queue,omitempty"`
-		OwnerID  Maybe[string] `json:"owner_id,omitzero" doc:"null takes it from its owner"`
-		PartyID  Maybe[string] `json:"party_id,omitzero" doc:"null: nobody"`
-		Category *string       `json:"category,omitempty"`
+		Version  int64             `json:"version" doc:"the version that was read; another one is a conflict"`
+		Subject  *string           `json:"subject,omitempty"`
+		Priority *string           `json:"priority,omitempty" enum:"low,normal,high,urgent"`
+		Queue    *string           `json:"queue,omitempty"`
+		OwnerID  api.Maybe[string] `json:"owner_id,omitzero" doc:"null takes it from its owner"`
+		PartyID  api.Maybe[string] `json:"party_id,omitzero" doc:"null: nobody"`
+		Category *string           `json:"category,omitempty"`
 	}
 }
 
-func (s *Server) changeTicket(ctx context.Context, in *changeTicketInput) (*reply[TicketDetail], error) {
+func (s *Server) changeTicket(ctx context.Context, in *changeTicketInput) (*api.Reply[TicketDetail], error) {
 	b := in.Body
-	t, err := s.cfg.Desk.Update(ctx, actor(ctx), in.Number, tickets.Change{
+	t, err := s.cfg.Desk.Update(ctx, api.Actor(ctx), in.Number, tickets.Change{
 		Version: b.Version, Subject: b.Subject, Priority: b.Priority, Queue: b.Queue, Category: b.Category,
 		OwnerID: idChange(b.OwnerID), PartyID: idChange(b.PartyID)})
-	return answer(ticketDetail(t), err)
+	return api.Answer(ticketDetail(t), err)
 }
 
 // idChange makes of "left out, null or an id" what the domain wants: nil, "" or the id.
-func idChange(m Maybe[string]) *string {
+func idChange(m api.Maybe[string]) *string {
 	if !m.Set {
 		return nil
 	}
@@ -205,9 +206,9 @@ type ticketStateInput struct {
 	}
 }
 
-func (s *Server) setTicketState(ctx context.Context, in *ticketStateInput) (*reply[TicketDetail], error) {
-	t, err := s.cfg.Desk.SetState(ctx, actor(ctx), in.Number, tickets.StateChange{Version: in.Body.Version, State: in.Body.State, Comment: in.Body.Comment})
-	return answer(ticketDetail(t), err)
+func (s *Server) setTicketState(ctx context.Context, in *ticketStateInput) (*api.Reply[TicketDetail], error) {
+	t, err := s.cfg.Desk.SetState(ctx, api.Actor(ctx), in.Number, tickets.StateChange{Version: in.Body.Version, State: in.Body.State, Comment: in.Body.Comment})
+	return api.Answer(ticketDetail(t), err)
 }
 
 type noteInput struct {
@@ -218,20 +219,20 @@ type noteInput struct {
 	}
 }
 
-func (s *Server) addNote(ctx context.Context, in *noteInput) (*reply[Entry], error) {
-	e, err := s.cfg.Desk.AddNote(ctx, actor(ctx), in.Number, tickets.NewNote(in.Body))
-	return answer(entryView(e), err)
+func (s *Server) addNote(ctx context.Context, in *noteInput) (*api.Reply[Entry], error) {
+	e, err := s.cfg.Desk.AddNote(ctx, api.Actor(ctx), in.Number, tickets.NewNote(in.Body))
+	return api.Answer(entryView(e), err)
 }
 
 // Entry is one entry of a ticket's timeline.
 type Entry struct {
-	Seq         int64             `json:"seq"`
-	Kind        string            `json:"kind"`
-	Actor       Owner             `json:"actor"`
-	At          Time              `json:"at"`
-	Data        object            `json:"data"`
-	Interaction Null[Interaction] `json:"interaction"`
-	Call        Null[CallEntry]   `json:"call"`
+	Seq         int64                 `json:"seq"`
+	Kind        string                `json:"kind"`
+	Actor       Owner                 `json:"actor"`
+	At          api.Time              `json:"at"`
+	Data        api.Object            `json:"data"`
+	Interaction api.Null[Interaction] `json:"interaction"`
+	Call        api.Null[CallEntry]   `json:"call"`
 }
 
 // Interaction is what happened on a channel.
@@ -244,26 +245,26 @@ type Interaction struct {
 
 // CallEntry is a call as the timeline shows it.
 type CallEntry struct {
-	ID         string      `json:"id"`
-	Result     call.Result `json:"result"`
-	StartedAt  Time        `json:"started_at"`
-	AnsweredAt Null[Time]  `json:"answered_at"`
-	EndedAt    Null[Time]  `json:"ended_at"`
-	DurationMS Null[int64] `json:"duration_ms"`
-	Queue      string      `json:"queue"`
-	Path       []PathStep  `json:"path"`
-	Recordings []Recording `json:"recordings"`
+	ID         string             `json:"id"`
+	Result     call.Result        `json:"result"`
+	StartedAt  api.Time           `json:"started_at"`
+	AnsweredAt api.Null[api.Time] `json:"answered_at"`
+	EndedAt    api.Null[api.Time] `json:"ended_at"`
+	DurationMS api.Null[int64]    `json:"duration_ms"`
+	Queue      string             `json:"queue"`
+	Path       []PathStep         `json:"path"`
+	Recordings []Recording        `json:"recordings"`
 }
 
 func entryView(e tickets.Entry) Entry {
-	v := Entry{Seq: e.Seq, Kind: e.Kind, Actor: Owner{e.Actor.ID, e.Actor.Name}, At: Time(e.At), Data: object(e.Data)}
+	v := Entry{Seq: e.Seq, Kind: e.Kind, Actor: Owner{e.Actor.ID, e.Actor.Name}, At: api.Time(e.At), Data: api.Object(e.Data)}
 	if e.Interaction != nil {
-		v.Interaction = some(Interaction(*e.Interaction))
+		v.Interaction = api.Some(Interaction(*e.Interaction))
 	}
 	if c := e.Call; c != nil {
-		v.Call = some(CallEntry{
-			ID: c.ID, Result: c.Result, StartedAt: Time(c.StartedAt), AnsweredAt: whenPtr(c.AnsweredAt), EndedAt: whenPtr(c.EndedAt),
-			DurationMS: Null[int64]{c.DurationMS}, Queue: c.Queue, Path: pathView(c.Path), Recordings: views(c.Recordings, timelineRecording),
+		v.Call = api.Some(CallEntry{
+			ID: c.ID, Result: c.Result, StartedAt: api.Time(c.StartedAt), AnsweredAt: api.WhenPtr(c.AnsweredAt), EndedAt: api.WhenPtr(c.EndedAt),
+			DurationMS: api.Pointed(c.DurationMS), Queue: c.Queue, Path: pathView(c.Path), Recordings: api.Views(c.Recordings, timelineRecording),
 		})
 	}
 	return v
@@ -275,13 +276,13 @@ func pathView(raw json.RawMessage) []PathStep {
 	if len(raw) > 0 && json.Unmarshal(raw, &steps) != nil {
 		return []PathStep{}
 	}
-	return views(steps, stepView)
+	return api.Views(steps, stepView)
 }
 
 func timelineRecording(r tickets.Recording) Recording {
 	return Recording{
-		ID: r.ID, CallID: r.CallID, Ticket: Null[int64]{r.Ticket}, Kind: r.Kind, State: r.State, Channels: r.Channels,
-		DurationMS: r.DurationMS, Bytes: r.Bytes, StartedAt: Time(r.StartedAt), ExpiresAt: whenPtr(r.ExpiresAt), Waveform: r.Waveform,
+		ID: r.ID, CallID: r.CallID, Ticket: api.Pointed(r.Ticket), Kind: r.Kind, State: r.State, Channels: r.Channels,
+		DurationMS: r.DurationMS, Bytes: r.Bytes, StartedAt: api.Time(r.StartedAt), ExpiresAt: api.WhenPtr(r.ExpiresAt), Waveform: r.Waveform,
 	}
 }
 
@@ -291,18 +292,18 @@ type timelineInput struct {
 	Limit int   `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 
-func (s *Server) showTimeline(ctx context.Context, in *timelineInput) (*reply[Page[Entry]], error) {
+func (s *Server) showTimeline(ctx context.Context, in *timelineInput) (*api.Reply[api.Page[Entry]], error) {
 	p, err := s.cfg.Desk.Timeline(ctx, in.Number, tickets.TimelineQuery{After: in.After, Limit: in.Limit, Audience: tickets.Staff})
 	return domainPage(p, err, entryView)
 }
 
 type listTasksInput struct {
-	Cursor
+	api.Cursor
 	State string `query:"state" enum:"open,done,cancelled" default:"open"`
 	Queue string `query:"queue" maxLength:"63"`
 }
 
-func (s *Server) listTasks(ctx context.Context, in *listTasksInput) (*reply[Page[Task]], error) {
+func (s *Server) listTasks(ctx context.Context, in *listTasksInput) (*api.Reply[api.Page[Task]], error) {
 	p, err := s.cfg.Desk.Tasks(ctx, tickets.TaskFilter{State: in.State, Queue: in.Queue, Cursor: in.Cursor.Cursor, Limit: in.Limit})
 	return domainPage(p, err, taskView)
 }
@@ -311,30 +312,30 @@ type taskInput struct {
 	ID string `path:"id" format:"uuid"`
 }
 
-func (s *Server) completeTask(ctx context.Context, in *taskInput) (*reply[Task], error) {
-	t, err := s.cfg.Desk.CompleteTask(ctx, actor(ctx), in.ID)
-	return answer(taskView(t), err)
+func (s *Server) completeTask(ctx context.Context, in *taskInput) (*api.Reply[Task], error) {
+	t, err := s.cfg.Desk.CompleteTask(ctx, api.Actor(ctx), in.ID)
+	return api.Answer(taskView(t), err)
 }
 
 // Hit is something that a search has found.
 type Hit struct {
-	Kind    string      `json:"kind" enum:"ticket,note,party"`
-	Ref     string      `json:"ref" doc:"id of what was found"`
-	Ticket  Null[int64] `json:"ticket"`
-	Title   string      `json:"title"`
-	Snippet string      `json:"snippet" doc:"of a note: the words around what was found; for staff"`
-	At      Time        `json:"at"`
+	Kind    string          `json:"kind" enum:"ticket,note,party"`
+	Ref     string          `json:"ref" doc:"id of what was found"`
+	Ticket  api.Null[int64] `json:"ticket"`
+	Title   string          `json:"title"`
+	Snippet string          `json:"snippet" doc:"of a note: the words around what was found; for staff"`
+	At      api.Time        `json:"at"`
 }
 
 type searchInput struct {
-	Cursor
+	api.Cursor
 	Q string `query:"q" required:"true" minLength:"1" maxLength:"200" doc:"words, names, numbers"`
 }
 
-func (s *Server) search(ctx context.Context, in *searchInput) (*reply[Page[Hit]], error) {
+func (s *Server) search(ctx context.Context, in *searchInput) (*api.Reply[api.Page[Hit]], error) {
 	p, err := s.cfg.Desk.Search(ctx, tickets.SearchQuery{Query: in.Q, Audience: tickets.Staff, Cursor: in.Cursor.Cursor, Limit: in.Limit})
 	return domainPage(p, err, func(h tickets.Hit) Hit {
-		v := Hit{h.Kind, h.Ref, Null[int64]{h.Ticket}, h.Title, h.Snippet, Time(h.At)}
+		v := Hit{h.Kind, h.Ref, api.Pointed(h.Ticket), h.Title, h.Snippet, api.Time(h.At)}
 		if h.Internal != "" {
 			v.Snippet = h.Internal // the API is read by staff alone
 		}

@@ -5,6 +5,7 @@ import (
 
 	"hotline/sip"
 	"hotline/sip/directory"
+	"hotline/web/api"
 )
 
 // Trunk is a line to a provider, a PBX or a session border controller.
@@ -19,14 +20,14 @@ type Trunk struct {
 
 // TrunkState is how a trunk is right now.
 type TrunkState struct {
-	Status     directory.Status `json:"status" enum:"up,down,unknown,disabled"`
-	Since      Null[Time]       `json:"since"`
-	RTTMS      float64          `json:"rtt_ms"`
-	Registered bool             `json:"registered"`
-	Calls      int              `json:"calls"`
-	LastError  string           `json:"last_error" doc:"what was wrong last, in English; empty when nothing is"`
-	ErrorCode  string           `json:"last_error_code" doc:"its code for translation, such as trunk.no_answer"`
-	ErrorAt    string           `json:"last_error_detail" doc:"the address or the response that it is about"`
+	Status     directory.Status   `json:"status" enum:"up,down,unknown,disabled"`
+	Since      api.Null[api.Time] `json:"since"`
+	RTTMS      float64            `json:"rtt_ms"`
+	Registered bool               `json:"registered"`
+	Calls      int                `json:"calls"`
+	LastError  string             `json:"last_error" doc:"what was wrong last, in English; empty when nothing is"`
+	ErrorCode  string             `json:"last_error_code" doc:"its code for translation, such as trunk.no_answer"`
+	ErrorAt    string             `json:"last_error_detail" doc:"the address or the response that it is about"`
 }
 
 // trunkView joins a trunk with its state; a trunk that the edge has not met yet is unknown.
@@ -37,65 +38,65 @@ func (s *Server) trunkView(t sip.Trunk) Trunk {
 	}
 	for _, st := range s.cfg.Edge.TrunkStates() {
 		if st.TrunkID == t.ID {
-			v.State = TrunkState{st.Status, when(st.Since), st.RTTMS, st.Registered, st.Calls, st.LastError, st.LastErrorCode, st.LastErrorDetail}
+			v.State = TrunkState{st.Status, api.When(st.Since), st.RTTMS, st.Registered, st.Calls, st.LastError, st.LastErrorCode, st.LastErrorDetail}
 		}
 	}
 	return v
 }
 
-func (s *Server) listTrunks(ctx context.Context, _ *empty) (*reply[Page[Trunk]], error) {
+func (s *Server) listTrunks(ctx context.Context, _ *api.Empty) (*api.Reply[api.Page[Trunk]], error) {
 	all, err := s.cfg.Directory.ListTrunks(ctx)
-	return answer(page(all, "", s.trunkView), err)
+	return api.Answer(api.PageOf(all, "", s.trunkView), err)
 }
 
 type trunkInput struct {
 	ID string `path:"id" format:"uuid"`
 }
 
-func (s *Server) showTrunk(ctx context.Context, in *trunkInput) (*reply[Trunk], error) {
+func (s *Server) showTrunk(ctx context.Context, in *trunkInput) (*api.Reply[Trunk], error) {
 	t, err := s.cfg.Directory.GetTrunk(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return answer(s.trunkView(t), nil)
+	return api.Answer(s.trunkView(t), nil)
 }
 
 type createTrunkInput struct {
 	Body struct {
-		Name     string                     `json:"name"`
-		Enabled  *bool                      `json:"enabled,omitempty" doc:"true when left out"`
-		Settings Partial[sip.TrunkSettings] `json:"settings"`
+		Name     string                         `json:"name"`
+		Enabled  *bool                          `json:"enabled,omitempty" doc:"true when left out"`
+		Settings api.Partial[sip.TrunkSettings] `json:"settings"`
 	}
 }
 
-func (s *Server) createTrunk(ctx context.Context, in *createTrunkInput) (*reply[Trunk], error) {
+func (s *Server) createTrunk(ctx context.Context, in *createTrunkInput) (*api.Reply[Trunk], error) {
 	b := in.Body
 	t, err := s.cfg.Directory.CreateTrunk(ctx, sip.Trunk{Name: b.Name, Enabled: b.Enabled == nil || *b.Enabled, Settings: b.Settings.Value})
 	if err != nil {
 		return nil, err
 	}
 	err = s.audit(ctx, "trunk.create", "trunk:"+t.ID, map[string]any{"name": t.Name, "enabled": t.Enabled, "settings": t.Settings})
-	return answer(s.trunkView(t), err)
+	return api.Answer(s.trunkView(t), err)
 }
 
 type putTrunkInput struct {
 	ID   string `path:"id" format:"uuid"`
 	Body struct {
-		Name     string                     `json:"name"`
-		Enabled  bool                       `json:"enabled"`
-		Settings Partial[sip.TrunkSettings] `json:"settings" doc:"a password that is left out stays as it is"`
-		Version  int64                      `json:"version" doc:"the version that was read; another one is a conflict"`
+		Name     string                         `json:"name"`
+		Enabled  bool                           `json:"enabled"`
+		Settings api.Partial[sip.TrunkSettings] `json:"settings" doc:"a password that is left out stays as it is"`
+		Version  int64                          `json:"version" doc:"the version that was read; another one is a conflict"`
 	}
 }
 
-func (s *Server) putTrunk(ctx context.Context, in *putTrunkInput) (*reply[Trunk], error) {
+func (s *Server) putTrunk(ctx context.Context, in *putTrunkInput) (*api.Reply[Trunk], error) {
 	b := in.Body
 	t, err := s.cfg.Directory.UpdateTrunk(ctx, sip.Trunk{ID: in.ID, Name: b.Name, Enabled: b.Enabled, Settings: b.Settings.Value, Version: b.Version})
 	if err != nil {
 		return nil, err
 	}
 	err = s.audit(ctx, "trunk.update", "trunk:"+t.ID, map[string]any{"name": t.Name, "enabled": t.Enabled, "settings": t.Settings, "version": t.Version})
-	return answer(s.trunkView(t), err)
+	return api.Answer(s.trunkView(t), err)
 }
 
 type deleteTrunkInput struct {
@@ -103,7 +104,7 @@ type deleteTrunkInput struct {
 	Version int64  `query:"version" required:"true" doc:"the version that was read; another one is a conflict"`
 }
 
-func (s *Server) deleteTrunk(ctx context.Context, in *deleteTrunkInput) (*empty, error) {
+func (s *Server) deleteTrunk(ctx context.Context, in *deleteTrunkInput) (*api.Empty, error) {
 	if err := s.cfg.Directory.DeleteTrunk(ctx, in.ID, in.Version); err != nil {
 		return nil, err
 	}
@@ -112,22 +113,22 @@ func (s *Server) deleteTrunk(ctx context.Context, in *deleteTrunkInput) (*empty,
 
 // Number is a number that can be dialled to reach us.
 type Number struct {
-	Number   string       `json:"number"`
-	Title    string       `json:"title"`
-	Flow     string       `json:"flow"`
-	Queue    Null[string] `json:"queue"`
-	TrunkID  Null[string] `json:"trunk_id" doc:"null: reachable through any trunk"`
-	Language string       `json:"language" enum:"en,zh-CN"`
-	Version  int64        `json:"version"`
+	Number   string           `json:"number"`
+	Title    string           `json:"title"`
+	Flow     string           `json:"flow"`
+	Queue    api.Null[string] `json:"queue"`
+	TrunkID  api.Null[string] `json:"trunk_id" doc:"null: reachable through any trunk"`
+	Language string           `json:"language" enum:"en,zh-CN"`
+	Version  int64            `json:"version"`
 }
 
 func numberView(n sip.Number) Number {
-	return Number{n.Number, n.Title, n.Flow, text(n.Queue), text(n.TrunkID), n.Language, n.Version}
+	return Number{n.Number, n.Title, n.Flow, api.Text(n.Queue), api.Text(n.TrunkID), n.Language, n.Version}
 }
 
-func (s *Server) listNumbers(ctx context.Context, _ *empty) (*reply[Page[Number]], error) {
+func (s *Server) listNumbers(ctx context.Context, _ *api.Empty) (*api.Reply[api.Page[Number]], error) {
 	all, err := s.cfg.Directory.ListNumbers(ctx)
-	return answer(page(all, "", numberView), err)
+	return api.Answer(api.PageOf(all, "", numberView), err)
 }
 
 // NumberPath names the number in the path.
@@ -135,24 +136,24 @@ type NumberPath struct {
 	Number string `path:"number" maxLength:"64"`
 }
 
-func (s *Server) showNumber(ctx context.Context, in *NumberPath) (*reply[Number], error) {
+func (s *Server) showNumber(ctx context.Context, in *NumberPath) (*api.Reply[Number], error) {
 	n, err := s.cfg.Directory.GetNumber(ctx, in.Number)
-	return answer(numberView(n), err)
+	return api.Answer(numberView(n), err)
 }
 
 type putNumberInput struct {
 	NumberPath
 	Body struct {
-		Title    string        `json:"title,omitempty"`
-		Flow     string        `json:"flow"`
-		Queue    Maybe[string] `json:"queue,omitzero"`
-		TrunkID  Maybe[string] `json:"trunk_id,omitzero" format:"uuid"`
-		Language string        `json:"language,omitempty" enum:"en,zh-CN"`
-		Version  int64         `json:"version,omitempty" doc:"0 or left out: a new number"`
+		Title    string            `json:"title,omitempty"`
+		Flow     string            `json:"flow"`
+		Queue    api.Maybe[string] `json:"queue,omitzero"`
+		TrunkID  api.Maybe[string] `json:"trunk_id,omitzero" format:"uuid"`
+		Language string            `json:"language,omitempty" enum:"en,zh-CN"`
+		Version  int64             `json:"version,omitempty" doc:"0 or left out: a new number"`
 	}
 }
 
-func (s *Server) putNumber(ctx context.Context, in *putNumberInput) (*reply[Number], error) {
+func (s *Server) putNumber(ctx context.Context, in *putNumberInput) (*api.Reply[Number], error) {
 	b := in.Body
 	n, err := s.cfg.Directory.PutNumber(ctx, sip.Number{
 		Number: in.Number, Title: b.Title, Flow: b.Flow, Queue: orEmpty(b.Queue), TrunkID: orEmpty(b.TrunkID), Language: b.Language, Version: b.Version})
@@ -160,10 +161,10 @@ func (s *Server) putNumber(ctx context.Context, in *putNumberInput) (*reply[Numb
 		return nil, err
 	}
 	err = s.audit(ctx, "number.put", "number:"+n.Number, numberView(n))
-	return answer(numberView(n), err)
+	return api.Answer(numberView(n), err)
 }
 
-func orEmpty(m Maybe[string]) string {
+func orEmpty(m api.Maybe[string]) string {
 	if m.Value == nil {
 		return ""
 	}
@@ -175,7 +176,7 @@ type deleteNumberInput struct {
 	Version int64 `query:"version" required:"true" doc:"the version that was read; another one is a conflict"`
 }
 
-func (s *Server) deleteNumber(ctx context.Context, in *deleteNumberInput) (*empty, error) {
+func (s *Server) deleteNumber(ctx context.Context, in *deleteNumberInput) (*api.Empty, error) {
 	if err := s.cfg.Directory.DeleteNumber(ctx, in.Number, in.Version); err != nil {
 		return nil, err
 	}

@@ -1,4 +1,9 @@
-package web
+// Package api is the frame of the HTTP API: routes with their document, what is known of a request, refusals, and the small types of
+// JSON bodies.
+//
+// It decides nothing: who may is asked by the permission beside each route, and every status of a domain's error is chosen in
+// problem.go. Start reading at [Register].
+package api
 
 import (
 	"context"
@@ -14,38 +19,39 @@ import (
 	"hotline/web/login"
 )
 
-// route is a line of the route table.
-type route struct {
-	may     login.Permission
-	id      string // operationId
-	method  string
-	path    string
-	summary string
-	status  int   // of success; 0 is 200, or 204 without a body
-	maxBody int64 // 0 is 1 MB
-	errors  []int // besides those which every route has
-	media   string
+// Route is a line of the route table.
+type Route struct {
+	May     login.Permission
+	ID      string // operationId
+	Method  string
+	Path    string
+	Summary string
+	Status  int   // of success; 0 is 200, or 204 without a body
+	MaxBody int64 // 0 is 1 MB
+	Errors  []int // besides those which every route has
+	Media   string
 }
 
 const (
 	handlerTime = 25 * time.Second
 	jsonTime    = 15 * time.Second // to send a body of JSON
-	uploadTime  = 2 * time.Minute  // to send a larger one
+	UploadTime  = 2 * time.Minute  // to send a larger one
 )
 
-// api is the HTTP API: the router, and the document that is made from the same types.
-type api struct {
+// API is the HTTP API: the router, and the document that is made from the same types.
+type API struct {
 	huma.API
 	mux *http.ServeMux
 }
 
-func newAPI(version string, authorize func(huma.Context, func(huma.Context))) *api {
+// New makes an API without routes; authorize is asked before each of them.
+func New(version string, authorize func(huma.Context, func(huma.Context))) *API {
 	mux := http.NewServeMux()
 	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: json.Unmarshal}
 	if version == "" {
 		version = "dev"
 	}
-	a := &api{mux: mux, API: humago.New(mux, huma.Config{
+	a := &API{mux: mux, API: humago.New(mux, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
@@ -58,7 +64,7 @@ func newAPI(version string, authorize func(huma.Context, func(huma.Context))) *a
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"token":   {Type: "http", Scheme: "bearer", Description: "an API token"},
-					"session": {Type: "apiKey", In: "cookie", Name: cookieName, Description: "a browser's session"},
+					"session": {Type: "apiKey", In: "cookie", Name: CookieName, Description: "a browser's session"},
 				},
 			},
 		},
@@ -69,33 +75,33 @@ func newAPI(version string, authorize func(huma.Context, func(huma.Context))) *a
 	return a
 }
 
-// register adds a route to the router and to the document.
-func register[I, O any](a *api, rt route, handler func(context.Context, *I) (*O, error)) {
+// Register adds a route to the router and to the document.
+func Register[I, O any](a *API, rt Route, handler func(context.Context, *I) (*O, error)) {
 	op := huma.Operation{
-		OperationID: rt.id, Method: rt.method, Path: rt.path, Summary: rt.summary, DefaultStatus: rt.status,
-		Tags:     []string{strings.Split(strings.TrimPrefix(rt.path, "/api/v1/"), "/")[0]},
-		Metadata: map[string]any{permissionKey: rt.may},
-		Errors:   []int{http.StatusTooManyRequests, http.StatusServiceUnavailable}, MaxBodyBytes: rt.maxBody, BodyReadTimeout: jsonTime,
+		OperationID: rt.ID, Method: rt.Method, Path: rt.Path, Summary: rt.Summary, DefaultStatus: rt.Status,
+		Tags:     []string{strings.Split(strings.TrimPrefix(rt.Path, "/api/v1/"), "/")[0]},
+		Metadata: map[string]any{permissionKey: rt.May},
+		Errors:   []int{http.StatusTooManyRequests, http.StatusServiceUnavailable}, MaxBodyBytes: rt.MaxBody, BodyReadTimeout: jsonTime,
 		RejectUnknownQueryParameters: true,
-		Extensions:                   map[string]any{"x-permission": string(rt.may)},
+		Extensions:                   map[string]any{"x-permission": string(rt.May)},
 	}
-	op.Errors = append(op.Errors, rt.errors...)
-	if rt.may != login.Anyone {
+	op.Errors = append(op.Errors, rt.Errors...)
+	if rt.May != login.Anyone {
 		op.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 	}
-	if strings.Contains(rt.path, "{") {
+	if strings.Contains(rt.Path, "{") {
 		op.Errors = append(op.Errors, http.StatusNotFound)
 	}
-	if rt.method != http.MethodGet && rt.method != http.MethodDelete {
+	if rt.Method != http.MethodGet && rt.Method != http.MethodDelete {
 		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
-	if rt.maxBody > 1<<20 {
-		op.BodyReadTimeout = uploadTime
+	if rt.MaxBody > 1<<20 {
+		op.BodyReadTimeout = UploadTime
 	}
-	if rt.media != "" {
+	if rt.Media != "" {
 		op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
-			rt.media: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
+			rt.Media: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
 		}}}
 	}
 	huma.Register(a, op, bounded(handler))
@@ -104,10 +110,10 @@ func register[I, O any](a *api, rt route, handler func(context.Context, *I) (*O,
 // bounded gives a handler its time, frees the connection from the time for sending the body, and turns errors into problems.
 func bounded[I, O any](handler func(context.Context, *I) (*O, error)) func(context.Context, *I) (*O, error) {
 	return func(ctx context.Context, in *I) (*O, error) {
-		x := exchangeOf(ctx)
-		if x.control != nil {
-			_ = x.control.SetReadDeadline(time.Time{}) // else the server takes the late deadline for a lost client
-			_ = x.control.SetWriteDeadline(time.Now().Add(handlerTime + answerTime))
+		x := Of(ctx)
+		if x.Control != nil {
+			_ = x.Control.SetReadDeadline(time.Time{}) // else the server takes the late deadline for a lost client
+			_ = x.Control.SetWriteDeadline(time.Now().Add(handlerTime + AnswerTime))
 		}
 		ctx, cancel := context.WithTimeout(ctx, handlerTime)
 		defer cancel()
@@ -115,16 +121,16 @@ func bounded[I, O any](handler func(context.Context, *I) (*O, error)) func(conte
 		if err == nil {
 			return out, nil
 		}
-		p := problemOf(err)
-		if p.Status >= 500 && x.fault == nil {
-			x.fault = err
+		p := ProblemOf(err)
+		if p.Status >= 500 && x.Fault == nil {
+			x.Fault = err
 		}
-		return nil, p.stamp(x.id)
+		return nil, p.Stamp(x.ID)
 	}
 }
 
 // ServeHTTP serves the API and answers what it does not have with a problem.
-func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := a.mux.Handler(r)
 	if pattern != "" {
 		a.mux.ServeHTTP(w, r) // not handler: only the mux fills the path's values in
@@ -133,13 +139,13 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The router's own answer: 404, 405 with Allow, or a redirect to the cleaned path. Its headers count, its text does not.
 	probe := &probe{header: http.Header{}}
 	handler.ServeHTTP(probe, r)
-	id := exchangeOf(r.Context()).id
+	id := Of(r.Context()).ID
 	if allow := probe.header.Get("Allow"); probe.status == http.StatusMethodNotAllowed && allow != "" {
 		w.Header().Set("Allow", allow)
-		newProblem(http.StatusMethodNotAllowed, "request.method", fmt.Sprintf("this address takes %s", allow)).stamp(id).write(w)
+		NewProblem(http.StatusMethodNotAllowed, "request.method", fmt.Sprintf("this address takes %s", allow)).Stamp(id).Write(w)
 		return
 	}
-	newProblem(http.StatusNotFound, "notfound", "there is no such address; /api/openapi.json lists them all").stamp(id).write(w)
+	NewProblem(http.StatusNotFound, "notfound", "there is no such address; /api/openapi.json lists them all").Stamp(id).Write(w)
 }
 
 // probe takes the status and headers of an answer.
@@ -152,14 +158,14 @@ func (p *probe) Header() http.Header         { return p.header }
 func (p *probe) Write(b []byte) (int, error) { return len(b), nil }
 func (p *probe) WriteHeader(status int)      { p.status = status }
 
-// serveDocument answers with the OpenAPI document.
-func (a *api) serveDocument() http.HandlerFunc {
+// ServeDocument answers with the OpenAPI document.
+func (a *API) ServeDocument() http.HandlerFunc {
 	document, err := json.MarshalIndent(a.OpenAPI(), "", " ")
 	if err != nil {
 		panic(err) // the types of the API cannot be described: found by every test
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
-		exchangeOf(r.Context()).route = "/api/openapi.json"
+		Of(r.Context()).Route = "/api/openapi.json"
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-cache")
 		_, _ = w.Write(document)

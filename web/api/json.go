@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"bytes"
@@ -27,36 +27,42 @@ func (Time) Schema(huma.Registry) *huma.Schema {
 // Null is a value or null, always present.
 type Null[T any] struct{ value *T }
 
-func some[T any](v T) Null[T] { return Null[T]{&v} }
+// Some is a value that is there.
+func Some[T any](v T) Null[T] { return Null[T]{&v} }
 
-// when is null for the zero time.
-func when(t time.Time) Null[Time] {
+// Pointed is null for nil.
+func Pointed[T any](v *T) Null[T] { return Null[T]{v} }
+
+// When is null for the zero time.
+func When(t time.Time) Null[Time] {
 	if t.IsZero() {
 		return Null[Time]{}
 	}
-	return some(Time(t))
+	return Some(Time(t))
 }
 
-func whenPtr(t *time.Time) Null[Time] {
+// WhenPtr is null for no time.
+func WhenPtr(t *time.Time) Null[Time] {
 	if t == nil {
 		return Null[Time]{}
 	}
-	return when(*t)
+	return When(*t)
 }
 
-// text is null for the empty text.
-func text(s string) Null[string] {
+// Text is null for the empty text.
+func Text(s string) Null[string] {
 	if s == "" {
 		return Null[string]{}
 	}
-	return some(s)
+	return Some(s)
 }
 
-func textPtr(s *string) Null[string] {
+// TextPtr is null for no text and for the empty one.
+func TextPtr(s *string) Null[string] {
 	if s == nil {
 		return Null[string]{}
 	}
-	return text(*s)
+	return Text(*s)
 }
 
 // MarshalJSON writes the value or null.
@@ -103,19 +109,19 @@ func (Maybe[T]) Schema(r huma.Registry) *huma.Schema {
 	return of
 }
 
-// object is JSON of a domain that this package only passes on; never null.
-type object json.RawMessage
+// Object is JSON of a domain that this package only passes on; never null.
+type Object json.RawMessage
 
 // MarshalJSON writes the object.
-func (o object) MarshalJSON() ([]byte, error) {
+func (o Object) MarshalJSON() ([]byte, error) {
 	if len(o) == 0 || bytes.Equal(o, []byte("null")) {
 		return []byte("{}"), nil
 	}
 	return o, nil
 }
 
-// Schema describes an object.
-func (object) Schema(huma.Registry) *huma.Schema {
+// Schema describes an Object.
+func (Object) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 }
 
@@ -125,26 +131,27 @@ type Page[T any] struct {
 	Next  Null[string] `json:"next" doc:"the cursor of the next page"`
 }
 
-// reply is an answer with a JSON body.
-type reply[T any] struct{ Body T }
+// Reply is an answer with a JSON body.
+type Reply[T any] struct{ Body T }
 
-// empty is an answer without a body.
-type empty struct{}
+// Empty is an input without anything in it, and an answer without a body.
+type Empty struct{}
 
-func answer[T any](v T, err error) (*reply[T], error) {
+// Answer makes what a handler returns of what a domain has returned.
+func Answer[T any](v T, err error) (*Reply[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reply[T]{Body: v}, nil
+	return &Reply[T]{Body: v}, nil
 }
 
-// page turns a domain's page into the API's.
-func page[D, V any](items []D, next string, view func(D) V) Page[V] {
-	return Page[V]{Items: views(items, view), Next: text(next)}
+// PageOf turns a domain's page into the API's.
+func PageOf[D, V any](items []D, next string, view func(D) V) Page[V] {
+	return Page[V]{Items: Views(items, view), Next: Text(next)}
 }
 
-// views is never nil: an empty list is [], not null.
-func views[D, V any](items []D, view func(D) V) []V {
+// Views is never nil: an empty list is [], not null.
+func Views[D, V any](items []D, view func(D) V) []V {
 	out := make([]V, 0, len(items))
 	for _, item := range items {
 		out = append(out, view(item))

@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"context"
@@ -49,22 +49,24 @@ func (p *Problem) GetHeaders() http.Header { return p.header }
 // ContentType makes a Problem a huma.ContentTypeFilter.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-func newProblem(status int, code, detail string) *Problem {
+// NewProblem makes a refusal.
+func NewProblem(status int, code, detail string) *Problem {
 	return &Problem{
 		Type: "urn:hotline:problem:" + code, Title: http.StatusText(status), Status: status,
 		Detail: detail, Code: code, Errors: []ProblemItem{}, header: http.Header{},
 	}
 }
 
-// stamp says which request the problem belongs to.
-func (p *Problem) stamp(requestID string) *Problem {
+// Stamp says which request the problem belongs to.
+func (p *Problem) Stamp(requestID string) *Problem {
 	if requestID != "" {
 		p.Instance = "urn:uuid:" + requestID
 	}
 	return p
 }
 
-func (p *Problem) retryAfter(d time.Duration) *Problem {
+// RetryAfter says when to come back.
+func (p *Problem) RetryAfter(d time.Duration) *Problem {
 	p.header.Set("Retry-After", strconv.Itoa(int(max(1, (d+time.Second-1)/time.Second))))
 	return p
 }
@@ -78,7 +80,7 @@ func init() {
 		return frameworkProblem(status, msg, errs)
 	}
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
-		return frameworkProblem(status, msg, errs).stamp(exchangeOf(ctx.Context()).id)
+		return frameworkProblem(status, msg, errs).Stamp(Of(ctx.Context()).ID)
 	}
 }
 
@@ -99,7 +101,7 @@ func frameworkProblem(status int, msg string, errs []error) *Problem {
 	if status == http.StatusRequestEntityTooLarge {
 		msg = "the request is larger than this address takes"
 	}
-	p := newProblem(status, code, msg)
+	p := NewProblem(status, code, msg)
 	for _, err := range errs {
 		var d huma.ErrorDetailer
 		if !errors.As(err, &d) {
@@ -147,19 +149,19 @@ var kindStatus = map[hotline.Kind]int{
 	hotline.Unavailable: http.StatusServiceUnavailable,
 }
 
-// problemOf chooses the status of a domain's error. This is the only place that does.
-func problemOf(err error) *Problem {
+// ProblemOf chooses the status of a domain's error. This is the only place that does.
+func ProblemOf(err error) *Problem {
 	var p *Problem
 	var throttled *login.Throttled
 	switch {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &throttled):
-		return newProblem(http.StatusTooManyRequests, "login.throttled", "too many attempts: wait and try again").retryAfter(throttled.RetryAfter)
+		return NewProblem(http.StatusTooManyRequests, "login.throttled", "too many attempts: wait and try again").RetryAfter(throttled.RetryAfter)
 	case errors.Is(err, login.ErrFailed):
-		return newProblem(http.StatusUnauthorized, "login.failed", "login or password is wrong")
+		return NewProblem(http.StatusUnauthorized, "login.failed", "login or password is wrong")
 	case errors.Is(err, login.ErrNoSession):
-		return unauthorized()
+		return Unauthorized()
 	}
 	if all := domainErrors(err); len(all) > 0 {
 		return domainProblem(all)
@@ -167,8 +169,9 @@ func problemOf(err error) *Problem {
 	return systemProblem(err)
 }
 
-func unauthorized() *Problem {
-	p := newProblem(http.StatusUnauthorized, "login.required", "log in, or send a valid API token")
+// Unauthorized is the refusal of who has not said who they are.
+func Unauthorized() *Problem {
+	p := NewProblem(http.StatusUnauthorized, "login.required", "log in, or send a valid API token")
 	p.header.Set("WWW-Authenticate", `Bearer realm="hotline"`)
 	return p
 }
@@ -202,14 +205,14 @@ func domainProblem(all []*hotline.Error) *Problem {
 	if code == "" {
 		code = string(first.Kind)
 	}
-	p := newProblem(status, code, first.Message)
+	p := NewProblem(status, code, first.Message)
 	for _, e := range all {
 		if e.Field != "" || e.Line > 0 || len(all) > 1 {
 			p.Errors = append(p.Errors, ProblemItem{Path: e.Field, Message: e.Message, Code: e.Code, Line: e.Line})
 		}
 	}
 	if status == http.StatusServiceUnavailable {
-		p.retryAfter(5 * time.Second)
+		p.RetryAfter(5 * time.Second)
 	}
 	return p
 }
@@ -222,16 +225,16 @@ func systemProblem(err error) *Problem {
 	var connect *pgconn.ConnectError
 	switch {
 	case errors.As(err, &pg) && strings.HasPrefix(pg.Code, "22"): // data exception: NUL in a text, number out of range, …
-		return newProblem(http.StatusUnprocessableEntity, "value.invalid", "the request contains a value that cannot be stored: "+pg.Message)
+		return NewProblem(http.StatusUnprocessableEntity, "value.invalid", "the request contains a value that cannot be stored: "+pg.Message)
 	case errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "57") || strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53")),
 		errors.As(err, &connect), errors.As(err, &network), pgconn.SafeToRetry(err), errors.Is(err, context.DeadlineExceeded), errors.Is(err, net.ErrClosed):
-		return newProblem(http.StatusServiceUnavailable, "database.away", "the database does not answer at this moment; calls go on and are filed later").retryAfter(5 * time.Second)
+		return NewProblem(http.StatusServiceUnavailable, "database.away", "the database does not answer at this moment; calls go on and are filed later").RetryAfter(5 * time.Second)
 	}
-	return newProblem(http.StatusInternalServerError, "internal", "something went wrong on our side")
+	return NewProblem(http.StatusInternalServerError, "internal", "something went wrong on our side")
 }
 
-// write answers with the problem, outside of the framework.
-func (p *Problem) write(w http.ResponseWriter) {
+// Write answers with the problem, outside of the framework.
+func (p *Problem) Write(w http.ResponseWriter) {
 	h := w.Header()
 	for name, values := range p.header {
 		h[name] = values
@@ -239,9 +242,10 @@ func (p *Problem) write(w http.ResponseWriter) {
 	h.Set("Content-Type", "application/problem+json")
 	h.Del("Content-Length")
 	w.WriteHeader(p.Status)
-	writeJSON(w, p)
+	WriteJSON(w, p)
 }
 
-func forbidden(code, format string, args ...any) *Problem {
-	return newProblem(http.StatusForbidden, code, fmt.Sprintf(format, args...))
+// Forbidden is the refusal of who may not.
+func Forbidden(code, format string, args ...any) *Problem {
+	return NewProblem(http.StatusForbidden, code, fmt.Sprintf(format, args...))
 }
