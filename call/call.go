@@ -13,33 +13,42 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Call is a caller's journey. Its verbs and fields belong to the goroutine of its script.
 type Call struct {
+	lifetime
 	ID   string
 	Info Info
 	Vars map[string]string // what the flow has learnt; never secret digits
 	Log  *slog.Logger
 
-	cfg      Config
-	leg      Leg
-	sound    sound
-	mailbox  *Mailbox
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
-	ended    chan struct{} // closed at the leg's Ended event
-	digits   []byte        // typed ahead
-	quiet    quiet
-	tapes    []Pauser
-	verdict  verdict
-	segment  openSegment
-	watchdog watchdog
+	cfg     Config
+	leg     Leg
+	sound   sound
+	mailbox *Mailbox
+	digits  []byte // typed ahead
+	quiet   quiet
+	tapes   []Pauser
+	verdict verdict
+	segment openSegment
+	talking atomic.Pointer[Talk] // while it talks
 
 	mu    sync.Mutex
 	view  Live  // what others may see
 	cause Cause // of Ended
+}
+
+// lifetime is what ends with a call.
+type lifetime struct {
+	ctx        context.Context
+	cancel     context.CancelCauseFunc
+	ended      chan struct{} // closed at the leg's Ended event
+	watchdog   watchdog
+	clearing   sync.WaitGroup // legs that are being ended
+	ringsUntil time.Time      // an outbound call that is not taken by then is given up
 }
 
 // verdict is what the script says of the call.
@@ -56,19 +65,32 @@ type Pauser interface {
 
 const maxTypedAhead = 64 // digits that nobody has asked for yet; a flood beyond it is not kept
 
+// newCall makes the call of a leg.
 func newCall(cfg Config, leg Leg, s sound) *Call {
-	i := leg.Info()
+	c := expectCall(cfg, leg.Info())
+	c.take(leg, s)
+	return c
+}
+
+// expectCall makes a call whose leg is yet to come: it has a mailbox already.
+func expectCall(cfg Config, i Info) *Call {
 	c := &Call{
-		ID: i.CallID, Info: i, Vars: map[string]string{}, cfg: cfg, leg: leg, sound: s, mailbox: NewMailbox(), ended: make(chan struct{}),
+		ID: i.CallID, Info: i, Vars: map[string]string{}, cfg: cfg, mailbox: NewMailbox(),
 		Log: cfg.Log.With("call", i.CallID, "leg", i.LegID),
 	}
-	c.view = Live{ID: i.CallID, Info: i, Phase: PhaseRinging, Queue: i.Queue, Language: i.Language, StartedAt: i.ReceivedAt, PhaseAt: time.Now()}
-	c.segment = openSegment{kind: SegmentRing, queue: i.Queue, at: time.Now()}
+	now := time.Now()
+	c.view = Live{ID: i.CallID, Info: i, Phase: PhaseRinging, Queue: i.Queue, Language: i.Language, StartedAt: i.ReceivedAt, PhaseAt: now}
+	c.segment = openSegment{kind: SegmentRing, queue: i.Queue, at: now}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
-	c.quiet = quiet{sound: s, filler: cfg.Filler}
+	c.ended = make(chan struct{})
 	c.watchdog = watchdog{limit: cfg.MediaLost, bite: func() { c.cancel(ErrMediaLost) }}
 	c.mailbox.watch = c.watch
 	return c
+}
+
+func (c *Call) take(leg Leg, s sound) {
+	c.leg, c.sound = leg, s
+	c.quiet = quiet{sound: s, filler: c.cfg.Filler}
 }
 
 // watch sees each event of the call's own leg as it is posted, in the poster's goroutine, so that a call notices its end while its
@@ -158,6 +180,7 @@ func (c *Call) finish(err error) {
 	result := c.outcome(why, err, phase, answered)
 	now := time.Now()
 	c.closeSegment(now, result.leaves(why))
+	c.clearing.Wait()
 	codec, quality := c.sound.quality()
 	c.file(FactLegEnded, LegEnded{LegID: c.Info.LegID, Codec: codec, EndedAt: now, Cause: cause, Quality: quality})
 	c.file(FactCallEnded, CallEnded{Result: result, Cause: cause, Queue: queue, Phase: phase, Answered: answered, At: now})
@@ -193,6 +216,8 @@ func (c *Call) outcome(why, err error, phase Phase, answered bool) Result {
 		return c.verdict.result
 	case errors.Is(why, ErrShutdown):
 		return ResultCutBySystem
+	case c.Info.Direction == Outbound && !answered:
+		return ResultUnreached
 	case errors.Is(why, ErrHangup), errors.Is(why, ErrMediaLost), errors.Is(why, ErrMaxDuration):
 		switch phase {
 		case PhaseTalking:

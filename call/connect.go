@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,47 +30,24 @@ func (c *Call) Connect(ctx context.Context, o Connect) error {
 	if o.Ringback != nil {
 		defer c.Music(o.Ringback)()
 	}
-	o.To.CallID, o.To.LegID, o.To.Mailbox = c.ID, newID(), NewMailbox()
-	if o.To.Timeout <= 0 {
-		o.To.Timeout = time.Minute
-	}
-	out := &outLeg{call: c, dial: o.To}
+	out := c.newOut(o.To)
 	if err := out.open(ctx, o.Dialer); err != nil {
 		c.enter(before, "", "failed")
 		return err
 	}
-	defer out.close()
 	if err := out.answered(ctx); err != nil {
+		c.clear(out)
 		if err := c.alive(ctx); err != nil {
 			return err
 		}
 		c.enter(before, "", "no_answer")
 		return err
 	}
-	return c.talk(ctx, o.Engine, out)
-}
-
-// talk joins the two legs until one of them ends.
-func (c *Call) talk(ctx context.Context, engine *media.Engine, out *outLeg) error {
-	c.enter(PhaseTalking, "", reasonAnswered)
 	c.SetResult(ResultTransferred)
-	c.quiet.stop()
-	defer c.quiet.start()
-	c.sound.music(nil)
-	room := media.NewRoom(engine)
-	defer room.Close()
-	for _, s := range []*media.Stream{c.leg.Audio(), out.leg.Audio()} {
-		if err := room.Join(s, media.Talker); err != nil {
-			return err
-		}
-	}
-	for !out.ended {
-		if err := out.next(ctx); err != nil {
-			return err
-		}
-		c.Forget() // keys are for the other side
-	}
-	return nil
+	t := newTalk(c, TalkConfig{Engine: o.Engine})
+	t.seats = []*seat{{number: out.dial.To, stream: out.leg.Audio(), leg: out.dial.LegID, out: out}}
+	_, err := t.hold(ctx)
+	return err
 }
 
 // outLeg is a leg that the call has dialled.
@@ -82,6 +60,14 @@ type outLeg struct {
 	ended      bool
 	cause      Cause
 }
+
+func (c *Call) newOut(d Dial) *outLeg {
+	d.CallID, d.LegID, d.Mailbox, d.Timeout = c.ID, newID(), NewMailbox(), cmp.Or(d.Timeout, time.Minute)
+	return &outLeg{call: c, dial: d}
+}
+
+// clear ends a leg while the call goes on; the call waits for it in the end.
+func (c *Call) clear(o *outLeg) { c.clearing.Go(o.close) }
 
 func (o *outLeg) open(ctx context.Context, d Dialer) error {
 	leg, err := d.Dial(ctx, o.dial)
@@ -96,22 +82,21 @@ func (o *outLeg) open(ctx context.Context, d Dialer) error {
 	return nil
 }
 
-// next waits for an event of the leg, or the end of the call.
+// next waits for events of the leg, or the end of the call.
 func (o *outLeg) next(ctx context.Context) error {
-	for {
-		if e, ok := o.dial.Mailbox.Take(); ok {
-			o.see(e)
-			return nil
-		}
-		select {
-		case <-o.dial.Mailbox.Ready():
-		case <-o.call.mailbox.Ready():
-			return o.call.alive(ctx)
-		case <-o.call.ctx.Done():
-			return o.call.alive(ctx)
-		case <-ctx.Done():
-			return o.call.alive(ctx)
-		}
+	select {
+	case <-o.dial.Mailbox.Ready():
+		o.drain()
+	case <-o.call.ctx.Done():
+	case <-ctx.Done():
+	}
+	return o.call.alive(ctx)
+}
+
+// drain takes what came of the leg.
+func (o *outLeg) drain() {
+	for e, ok := o.dial.Mailbox.Take(); ok; e, ok = o.dial.Mailbox.Take() {
+		o.see(e)
 	}
 }
 

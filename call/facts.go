@@ -85,6 +85,7 @@ const (
 	ResultCallback    Result = "callback"    // asked to be called back
 	ResultTransferred Result = "transferred" // was sent to another number
 	ResultRejected    Result = "rejected"    // refused before it was answered
+	ResultUnreached   Result = "unreached"   // outbound: nobody took the call
 	ResultFailed      Result = "failed"      // our fault, or the media was lost
 	ResultCutBySystem Result = "cut_by_system"
 )
@@ -116,10 +117,12 @@ type CallAnswered struct {
 	LegID string `json:"leg_id"`
 }
 
-// CallPhase says that the call entered a phase. Queue is the queue entered, "" when it stays what it was.
+// CallPhase says that the call entered a phase. Queue is the queue entered, "" when it stays what it was. Agent is who talks; the
+// phase is filed again when another agent takes over.
 type CallPhase struct {
 	Phase Phase  `json:"phase"`
 	Queue string `json:"queue"`
+	Agent string `json:"agent,omitempty"`
 }
 
 // CallStep is one entry of the call's path: a node of the flow that was passed. Digits are masked ("••••") when they are secret.

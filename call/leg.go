@@ -95,4 +95,6 @@ type Dial struct {
 	From    Party
 	Mailbox *Mailbox
 	Timeout time.Duration // ring time; 0 means 60 s
+	Agent   string        // for whom it is dialled, and
+	Queue   string        // for which queue: routes have caps and caller IDs for them
 }

@@ -47,8 +47,42 @@ func (c *Call) enter(p Phase, queue, reason string) {
 		c.view.Queue = queue
 	}
 	c.segment = openSegment{kind: segmentOf(p), queue: c.view.Queue, at: now}
+	if p == PhaseTalking {
+		c.segment.agent = c.view.Agent
+	}
 	c.mu.Unlock()
-	c.file(FactCallPhase, CallPhase{Phase: p, Queue: queue})
+	c.file(FactCallPhase, CallPhase{Phase: p, Queue: queue, Agent: c.segment.agent})
+}
+
+// enterTalk enters the phase of talking with an agent; "" when it is a number.
+func (c *Call) enterTalk(agent string) {
+	c.setAgent(agent)
+	c.enter(PhaseTalking, "", reasonAnswered)
+}
+
+func (c *Call) setAgent(agent string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.view.Agent = agent
+}
+
+// stretch goes on within a phase: talk and hold alternate, agents take turns. Nothing is filed when nothing has changed.
+func (c *Call) stretch(kind SegmentKind, agent, reason string) {
+	s := &c.segment
+	if s.kind == kind && s.agent == agent {
+		return
+	}
+	if s.kind == SegmentRing && kind == SegmentRing {
+		s.agent = agent
+		return
+	}
+	now := time.Now()
+	c.closeSegment(now, reason)
+	if s.agent != agent && kind != SegmentRing {
+		c.setAgent(agent)
+		c.file(FactCallPhase, CallPhase{Phase: PhaseTalking, Agent: agent})
+	}
+	c.segment = openSegment{kind: kind, queue: c.Queue(), agent: agent, at: now}
 }
 
 // Leaving says why the present segment will have been left; the first reason that is given counts.

@@ -101,29 +101,47 @@ func (s *Switchboard) Incoming(ctx context.Context, leg Leg) (*Mailbox, error) {
 	script, err := s.cfg.Route(ctx, leg.Info())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.state != boardOpen:
-		s.refused.Draining++
-		return nil, hotline.Errorf(hotline.Unavailable, "call.draining", "no calls are taken now: the hotline is starting or stopping")
-	case len(s.calls) >= s.cfg.MaxCalls:
-		s.refused.Full++
-		return nil, hotline.Errorf(hotline.Unavailable, "call.full", "all %d lines are busy", s.cfg.MaxCalls)
-	case err != nil:
+	if err := s.admit(leg.Info().CallID); err != nil {
+		return nil, err
+	}
+	if err != nil {
 		s.refused.Route++
 		return nil, err
-	case s.calls[leg.Info().CallID] != nil:
-		return nil, hotline.Errorf(hotline.Conflict, "call.twice", "call %s is there already", leg.Info().CallID)
 	}
 	c := newCall(s.cfg, leg, streamSound{leg.Audio()})
-	s.calls[c.ID] = c
-	s.running.Add(1)
+	s.enter(c)
 	go s.run(c, script)
 	return c.mailbox, nil
 }
 
+// admit says whether one more call may begin. s.mu is held.
+func (s *Switchboard) admit(id string) error {
+	switch {
+	case s.state != boardOpen:
+		s.refused.Draining++
+		return hotline.Errorf(hotline.Unavailable, "call.draining", "no calls are taken now: the hotline is starting or stopping")
+	case len(s.calls) >= s.cfg.MaxCalls:
+		s.refused.Full++
+		return hotline.Errorf(hotline.Unavailable, "call.full", "all %d lines are busy", s.cfg.MaxCalls)
+	case s.calls[id] != nil:
+		return hotline.Errorf(hotline.Conflict, "call.twice", "call %s is there already", id)
+	}
+	return nil
+}
+
+// enter counts a call among those that go on. s.mu is held.
+func (s *Switchboard) enter(c *Call) {
+	s.calls[c.ID] = c
+	s.running.Add(1)
+}
+
 func (s *Switchboard) run(c *Call, script Script) {
-	defer s.running.Done()
+	defer s.leave(c)
 	c.run(script)
+}
+
+func (s *Switchboard) leave(c *Call) {
+	defer s.running.Done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.calls, c.ID)
@@ -164,6 +182,7 @@ type Live struct {
 	StartedAt  time.Time  `json:"started_at"`
 	AnsweredAt *time.Time `json:"answered_at"`
 	PhaseAt    time.Time  `json:"phase_at"` // since when it is in its phase
+	Agent      string     `json:"agent"`    // who talks with the caller
 }
 
 // Calls returns the calls that go on, the oldest first.

@@ -1,68 +1,26 @@
 package call
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"hotline"
 	"hotline/media"
 )
 
-// AgentSeat is an agent who takes part in a conversation: the account, the name to show, and the stream of the browser.
-type AgentSeat struct {
-	Agent  string
-	Name   string
-	Stream *media.Stream
-}
-
-// SuperviseSeat is somebody who listens to a conversation. The caller's recording has what the caller hears: of the modes, that is
-// barging alone.
-type SuperviseSeat struct {
-	ID     string // of the supervisor's account
-	Name   string
-	Stream *media.Stream
-	Mode   SuperviseMode
-}
-
-// SuperviseMode says who hears a supervisor.
-type SuperviseMode string
-
-// The modes.
-const (
-	SuperviseListen  SuperviseMode = "listen"  // nobody
-	SuperviseWhisper SuperviseMode = "whisper" // the agents
-	SuperviseBarge   SuperviseMode = "barge"   // everybody
-)
-
-// DestinationKind says what a [Destination] names.
-type DestinationKind string
-
-// The kinds.
-const (
-	ToQueue  DestinationKind = "queue"
-	ToAgent  DestinationKind = "agent"
-	ToNumber DestinationKind = "number"
-)
-
-// Destination is where a caller is sent, or who is consulted.
-type Destination struct {
-	Kind  DestinationKind `json:"kind"`
-	Value string          `json:"value"` // name of the queue, account of the agent, number
-	Name  string          `json:"name"`  // to be shown; may be ""
-	Front bool            `json:"front"` // to the head of the queue: parked
-	From  string          `json:"from"`  // the agent who sends
-}
-
 // TalkConfig says how a conversation is held.
 type TalkConfig struct {
 	Engine   *media.Engine
 	Hold     *media.Music   // what those hear who wait; nil is the filler
 	Ringback *media.Music   // what an agent hears while somebody rings; nil is the filler
-	Queue    string         // the caller came from; "" is the call's
 	Away     time.Duration  // for so long an agent's browser may be away; 0 means 20 s
-	Ring     time.Duration  // for so long a number rings; 0 means 60 s
+	Ring     time.Duration  // for so long a number rings that is consulted; 0 means 60 s
 	Dialer   Dialer         // of those who are consulted by number
-	From     Party          // whom they see calling; "" is the number that was dialled
+	From     Party          // whom they see calling; without a number it is the call's own end
 	Observe  func(TalkView) // after each change, in the call's goroutine: it must not block. The last view has Ended
 }
 
@@ -87,164 +45,267 @@ type TalkEnd struct {
 	Text string      `json:"text,omitempty"`
 }
 
-// TalkPhase is where a conversation is, as the agent sees it.
-type TalkPhase string
-
-// The phases.
-const (
-	TalkDialing    TalkPhase = "dialing"
-	TalkTalking    TalkPhase = "talking"
-	TalkHeld       TalkPhase = "held"
-	TalkConsulting TalkPhase = "consulting"
-	TalkConference TalkPhase = "conference"
-	TalkAway       TalkPhase = "away"
-)
-
-// RecordingState is whether a conversation is recorded.
-type RecordingState string
-
-// The states.
-const (
-	RecordingOn     RecordingState = "on"
-	RecordingPaused RecordingState = "paused"
-	RecordingOff    RecordingState = "off"
-)
-
-// TalkView is a conversation as it stands.
-type TalkView struct {
-	CallID     string         `json:"call_id"`
-	Change     int            `json:"change"` // counts up
-	Direction  Direction      `json:"direction"`
-	Phase      TalkPhase      `json:"phase"`
-	StartedAt  time.Time      `json:"started_at"`  // of the call
-	AnsweredAt *time.Time     `json:"answered_at"` // since when somebody talks with the caller; null while an outbound call rings
-	Queue      string         `json:"queue"`
-	Ticket     int64          `json:"ticket"` // outbound: the ticket that it belongs to
-	Agent      string         `json:"agent"`  // who has the call; "" when the caller talks with a number
-	Held       bool           `json:"held"`
-	Recording  RecordingState `json:"recording"`
-	Consult    *ConsultView   `json:"consult"`
-	Parties    []PartyView    `json:"parties"`
-
-	Supervisors []SuperviseView `json:"-"` // all of them: for those who may know
-	Ended       *TalkEnd        `json:"-"` // set in the last view
-}
-
-// ConsultView is a question to a third, as it stands.
-type ConsultView struct {
-	Kind   DestinationKind `json:"kind"`
-	Value  string          `json:"value"`
-	Name   string          `json:"name"`
-	By     string          `json:"by"`     // the agent who asks
-	State  ConsultState    `json:"state"`  // ringing, talking, failed
-	Active ConsultSide     `json:"active"` // with whom the agent talks
-	Why    string          `json:"why,omitempty"`
-}
-
-// ConsultState is how far a consultation has got.
-type ConsultState string
-
-// The states.
-const (
-	ConsultRinging ConsultState = "ringing"
-	ConsultTalking ConsultState = "talking"
-	ConsultFailed  ConsultState = "failed" // not taken, or hung up; the caller waits until the agent cancels
-)
-
-// ConsultSide is with whom a consulting agent talks.
-type ConsultSide string
-
-// The sides.
-const (
-	WithCaller ConsultSide = "caller"
-	WithThird  ConsultSide = "consult"
-)
-
-// PartyView is somebody in a conversation. A supervisor is there only when everybody hears it.
-type PartyView struct {
-	ID        string     `json:"id"`   // of the leg; of the account for agents and supervisors
-	Kind      string     `json:"kind"` // caller, agent, number, supervisor
-	Name      string     `json:"name"`
-	Number    string     `json:"number"`
-	Role      string     `json:"role"`       // talking, held, away
-	AwayUntil *time.Time `json:"away_until"` // when an agent who is away is given up
-}
-
-// SuperviseView is a supervisor in a conversation.
-type SuperviseView struct {
-	ID   string        `json:"id"`
-	Name string        `json:"name"`
-	Mode SuperviseMode `json:"mode"`
-}
-
 // Talk is a conversation: the caller, agents, maybe a third number and supervisors, in one room. Its methods are for the closures of
 // [Call.Do] alone. Errors are of kind Conflict when the conversation is not in a state for it, NotFound when the agent is not in it,
 // Invalid for a wrong value.
-type Talk struct{}
+type Talk struct {
+	call   *Call
+	cfg    TalkConfig
+	room   *media.Room
+	tasks  chan task
+	done   chan struct{} // closed when no task is taken any more
+	inside []*media.Stream
 
-// Talk lets the caller and an agent talk until it ends one way or another. The end of the call is its error, as with every verb.
-func (c *Call) Talk(ctx context.Context, cfg TalkConfig, first AgentSeat) (TalkEnd, error) {
-	return TalkEnd{}, errNotTalking
+	seats   []*seat // who is with the caller: the agent who has the call, a third in a conference; or a number alone
+	third   *third  // who is consulted
+	coaches []SuperviseSeat
+	holder  string // the agent who put the others on hold; "" is nobody
+	paused  bool   // the recordings
+	ring    time.Time
+	since   *time.Time // when somebody began to talk with the caller
+	end     *TalkEnd
+	changes int
+	keys    keys
 }
 
-// Do runs f in the call's goroutine while it talks, and returns what f returns; an error of kind Conflict when it does not talk.
-func (c *Call) Do(ctx context.Context, f func(*Talk) error) error { return errNotTalking }
+// task is a closure that waits for the call's goroutine.
+type task struct {
+	run  func(*Talk) error
+	said chan error // capacity 1
+}
 
 var errNotTalking = hotline.Errorf(hotline.Conflict, "call.not_talking", "the call is in no conversation now")
 
-// View is the conversation as it stands.
-func (t *Talk) View() TalkView { return TalkView{} }
+// Talk lets the caller and an agent talk until it ends one way or another. The end of the call is its error, as with every verb. An
+// outbound call may still ring: then the agent hears it.
+func (c *Call) Talk(ctx context.Context, cfg TalkConfig, first AgentSeat) (TalkEnd, error) {
+	if err := c.alive(ctx); err != nil {
+		return TalkEnd{Kind: TalkCut, By: first.Agent}, err
+	}
+	t := newTalk(c, cfg)
+	t.seats = []*seat{t.seatOf(first)}
+	c.SetResult(ResultAnswered)
+	if !c.answered() {
+		c.SetResult("")
+		t.ring = c.ringsUntil
+	}
+	return t.hold(ctx)
+}
 
-// Hold lets all but the agent hear music.
-func (t *Talk) Hold(agent string) error { return errNotTalking }
+func newTalk(c *Call, cfg TalkConfig) *Talk {
+	cfg.Away, cfg.Ring = cmp.Or(cfg.Away, 20*time.Second), cmp.Or(cfg.Ring, time.Minute)
+	cfg.Hold, cfg.Ringback = cmp.Or(cfg.Hold, c.cfg.Filler), cmp.Or(cfg.Ringback, c.cfg.Filler)
+	if cfg.From.Number == "" {
+		cfg.From = Party{Number: c.Info.Dialled}
+	}
+	t := &Talk{call: c, cfg: cfg, tasks: make(chan task), done: make(chan struct{})}
+	t.keys.ctx, t.keys.cancel = context.WithCancel(c.ctx)
+	return t
+}
 
-// Resume ends [Talk.Hold].
-func (t *Talk) Resume(agent string) error { return errNotTalking }
+// hold holds the conversation, to its end.
+func (t *Talk) hold(ctx context.Context) (TalkEnd, error) {
+	c := t.call
+	t.room = media.NewRoom(t.cfg.Engine)
+	c.quiet.stop()
+	t.begin()
+	c.talking.Store(t)
+	var err error
+	for t.end == nil && err == nil {
+		err = t.next(ctx)
+	}
+	c.talking.Store(nil)
+	close(t.done)
+	return t.finish(err), err
+}
 
-// Reseat gives an agent who is in the conversation another stream, after a reload, or back the one it had.
-func (t *Talk) Reseat(s AgentSeat) error { return errNotTalking }
+// begin enters the phase; an outbound call that rings enters it when it is taken.
+func (t *Talk) begin() {
+	if t.call.answered() {
+		now := time.Now()
+		t.since = &now
+		t.call.enterTalk(t.agent())
+	}
+	t.changed(reasonAnswered)
+}
 
-// Gone says that an agent's browser is away: the others hear music at once, and the agent is given up after [TalkConfig.Away] unless
-// [Talk.Reseat] comes first.
-func (t *Talk) Gone(agent string) error { return errNotTalking }
+// changed makes the room, the segment and what is shown what the conversation has become.
+func (t *Talk) changed(why string) {
+	if t.end != nil {
+		return
+	}
+	t.arrange()
+	kind := SegmentHold
+	switch {
+	case t.since == nil:
+		kind = SegmentRing
+	case t.withCaller():
+		kind = SegmentTalk
+	}
+	t.call.stretch(kind, t.agent(), why)
+	t.changes++
+	if t.cfg.Observe != nil {
+		t.cfg.Observe(t.View())
+	}
+}
 
-// Digits presses keys toward those who are no agents and hear the agent. It returns at once.
-func (t *Talk) Digits(agent, digits string) error { return errNotTalking }
+// next waits for something to happen and does it.
+func (t *Talk) next(ctx context.Context) error {
+	c := t.call
+	var timeout <-chan time.Time
+	if at := t.deadline(); !at.IsZero() {
+		timer := time.NewTimer(time.Until(at))
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	select {
+	case k := <-t.tasks:
+		k.said <- t.do(k.run)
+	case <-t.outReady():
+		t.hearOut()
+	case <-c.mailbox.Ready():
+		t.hear()
+	case <-timeout:
+		t.expire(time.Now())
+	case <-c.ctx.Done():
+	case <-ctx.Done():
+	}
+	if t.end != nil {
+		return nil // what was decided first counts
+	}
+	return c.alive(ctx)
+}
 
-// Transfer sends the caller somewhere else; the conversation ends.
-func (t *Talk) Transfer(agent string, to Destination) error { return errNotTalking }
+// do runs a task. One that trips must not take the call with it.
+func (t *Talk) do(f func(*Talk) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			t.call.Log.Error("a task of a conversation failed", "error", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return f(t)
+}
 
-// Consult begins a question to a third while the caller hears music. A number is dialled. For an agent or a queue it is whoever
-// calls this that rings them, and then says [Talk.ConsultSeat] or [Talk.ConsultFail].
-func (t *Talk) Consult(agent string, to Destination) error { return errNotTalking }
+// Do runs f in the call's goroutine while it talks, and returns what f returns; an error of kind Conflict when it does not talk. f
+// must not wait for anything.
+func (c *Call) Do(ctx context.Context, f func(*Talk) error) error {
+	t := c.talking.Load()
+	if t == nil {
+		return errNotTalking
+	}
+	k := task{run: f, said: make(chan error, 1)}
+	select {
+	case t.tasks <- k:
+		return <-k.said
+	case <-t.done:
+		return errNotTalking
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
-// ConsultSeat seats the colleague who answered a consultation.
-func (t *Talk) ConsultSeat(agent string, s AgentSeat) error { return errNotTalking }
+// hear takes what came of the caller's own leg: an answer when it was we who called, keys for a third number.
+func (t *Talk) hear() {
+	c := t.call
+	c.listen()
+	digits := string(c.digits)
+	c.digits = nil
+	if t.since == nil && c.answered() {
+		now := time.Now()
+		t.since, t.ring = &now, time.Time{}
+		c.SetResult(ResultAnswered)
+		c.enterTalk(t.agent())
+	} else if digits != "" {
+		for _, s := range t.seats {
+			if s.out != nil && t.holder == "" {
+				t.keys.press(s.stream, digits)
+			}
+		}
+		return
+	}
+	t.changed(reasonAnswered)
+}
 
-// ConsultFail says that no colleague answered.
-func (t *Talk) ConsultFail(agent, why string) error { return errNotTalking }
+// deadline is when something runs out next; zero is never.
+func (t *Talk) deadline() time.Time {
+	first := t.ring
+	sooner := func(at time.Time) {
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	for _, s := range t.everybody() {
+		sooner(s.away)
+	}
+	if t.third != nil {
+		sooner(t.third.until)
+	}
+	return first
+}
 
-// CancelConsult ends the consultation; agent and caller talk on.
-func (t *Talk) CancelConsult(agent string) error { return errNotTalking }
+// expire does what is due.
+func (t *Talk) expire(now time.Time) {
+	due := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+	if due(t.ring) {
+		t.end = &TalkEnd{Kind: TalkUnreached, By: t.agent(), Text: "nobody answered in time"}
+		return
+	}
+	if t.third != nil && due(t.third.until) {
+		t.failThird("no answer")
+	}
+	for _, s := range t.everybody() {
+		if due(s.away) {
+			t.part(s, TalkEnd{Kind: TalkAgentLost, By: s.agent})
+		}
+	}
+	t.changed("away")
+}
 
-// Swap lets a consulting agent talk with the other side.
-func (t *Talk) Swap(agent string) error { return errNotTalking }
+// finish ends the conversation: everybody leaves the room, their legs are filed, the last view is shown.
+func (t *Talk) finish(err error) TalkEnd {
+	c := t.call
+	end := t.ending(err)
+	if t.since != nil {
+		c.Leaving(string(end.Kind))
+	}
+	if t.paused {
+		t.pause(false)
+	}
+	view := t.View()
+	view.Change, view.Ended = t.changes+1, &end
+	t.keys.close()
+	t.dropThird()
+	for _, s := range t.seats {
+		t.leave(s)
+	}
+	t.seats, t.coaches = nil, nil
+	for _, s := range t.inside {
+		if s != c.leg.Audio() {
+			s.PlayMusic(nil)
+		}
+	}
+	t.room.Close()
+	c.quiet.play(nil)
+	c.quiet.start()
+	c.setAgent("")
+	if t.cfg.Observe != nil {
+		t.cfg.Observe(view)
+	}
+	return end
+}
 
-// Complete leaves the caller to the third who was consulted.
-func (t *Talk) Complete(agent string) error { return errNotTalking }
-
-// Conference lets the caller, the agent and the third who was consulted talk together.
-func (t *Talk) Conference(agent string) error { return errNotTalking }
-
-// Hangup is an agent's hanging up: of the consultation while it talks with the third, else of its part in the conversation, which
-// ends when no one is left to talk with the caller.
-func (t *Talk) Hangup(agent string) error { return errNotTalking }
-
-// Record pauses and resumes the recordings.
-func (t *Talk) Record(on bool) error { return errNotTalking }
-
-// Supervise seats a supervisor, or changes the mode of one.
-func (t *Talk) Supervise(s SuperviseSeat) error { return errNotTalking }
-
-// Unsupervise lets a supervisor go. It is no error if it is not there.
-func (t *Talk) Unsupervise(id string) {}
+// ending says how it ended, when nobody in it has.
+func (t *Talk) ending(err error) TalkEnd {
+	switch {
+	case t.end != nil:
+		return *t.end
+	case !errors.Is(err, ErrHangup):
+		return TalkEnd{Kind: TalkCut, By: t.agent()}
+	case t.since == nil:
+		t.call.mu.Lock()
+		defer t.call.mu.Unlock()
+		return TalkEnd{Kind: TalkUnreached, By: t.agent(), Text: t.call.cause.Text}
+	}
+	return TalkEnd{Kind: TalkHungUp, By: t.agent()}
+}

@@ -53,8 +53,12 @@ func (c *Call) listen() {
 		if !ok {
 			return
 		}
-		if e.Kind == DigitPressed && e.LegID == c.Info.LegID && len(c.digits) < maxTypedAhead {
+		switch {
+		case e.LegID != c.Info.LegID:
+		case e.Kind == DigitPressed && len(c.digits) < maxTypedAhead:
 			c.digits = append(c.digits, e.Digit)
+		case e.Kind == Answered && c.Info.Direction == Outbound && !c.answered():
+			c.taken()
 		}
 	}
 }
@@ -108,16 +112,21 @@ func (c *Call) Answer(ctx context.Context) error {
 	if err := c.leg.Answer(ctx); err != nil {
 		return c.gone(err)
 	}
-	now := time.Now()
-	c.mu.Lock()
-	c.view.AnsweredAt = &now
-	c.mu.Unlock()
-	c.file(FactCallAnswered, CallAnswered{LegID: c.Info.LegID})
+	c.taken()
 	if c.Phase() == PhaseRinging {
 		c.enter(PhaseMenu, "", reasonAnswered)
 	}
 	c.quiet.start()
 	return nil
+}
+
+// taken notes that the call is answered.
+func (c *Call) taken() {
+	now := time.Now()
+	c.mu.Lock()
+	c.view.AnsweredAt = &now
+	c.mu.Unlock()
+	c.file(FactCallAnswered, CallAnswered{LegID: c.Info.LegID})
 }
 
 // Play plays prompts to their end. Digits that are pressed meanwhile stay for the next [Call.Collect].
