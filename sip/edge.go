@@ -20,6 +20,7 @@ import (
 	"hotline/call"
 	"hotline/media"
 	"hotline/sip/keeper"
+	"hotline/sip/routes"
 	"hotline/sip/wire"
 )
 
@@ -53,7 +54,8 @@ type Config struct {
 	Engine       *media.Engine
 	Acceptor     call.Acceptor
 	Directory    *Directory
-	Trace        *Trace // nil: messages are not kept
+	Routes       *routes.Book // where calls may go out that name no trunk; nil: nowhere
+	Trace        *Trace       // nil: messages are not kept
 	Log          *slog.Logger
 	MaxCalls     int    // legs at a time; 0: 4,000
 	Guard        *Guard // nil: one with the default limits

@@ -19,6 +19,7 @@ import (
 type Leg struct {
 	e       *Edge
 	info    call.Info
+	shown   atomic.Pointer[call.Info] // nil: info
 	trunk   *Trunk
 	log     *slog.Logger
 	stream  *media.Stream
@@ -66,8 +67,13 @@ func (l *Leg) open(remote netip.AddrPort) error {
 // run starts the leg's goroutine. Edge.Run waits for it.
 func (l *Leg) run() { l.e.work.Go(l.tasks.run) }
 
-// Info describes the leg.
-func (l *Leg) Info() call.Info { return l.info }
+// Info describes the leg. Only the trunk of an outbound leg may change, until somebody answers.
+func (l *Leg) Info() call.Info {
+	if seen := l.shown.Load(); seen != nil {
+		return *seen
+	}
+	return l.info
+}
 
 // Audio is the leg's stream.
 func (l *Leg) Audio() *media.Stream { return l.stream }
@@ -121,6 +127,9 @@ func (l *Leg) end(why call.Cause) {
 	if l.in != nil {
 		l.in.stop()
 	}
+	if l.out != nil {
+		l.out.way.lease.End()
+	}
 	l.refer.drop()
 	l.deliver(call.Event{Kind: call.Ended, Cause: why})
 	close(l.done)
@@ -130,6 +139,9 @@ func (l *Leg) end(why call.Cause) {
 // finish forgets the leg. Its goroutine ends.
 func (l *Leg) finish() {
 	l.end(call.CauseShutdown) // does nothing unless the process stops in the middle of it
+	if l.lingers() {
+		return
+	}
 	l.acks.stop()
 	if l.in != nil && l.in.tx != nil {
 		l.in.tx.TerminateGracefully()

@@ -16,6 +16,7 @@ import (
 	"hotline/call"
 	"hotline/media"
 	"hotline/postgres/pgtest"
+	"hotline/sip/routes"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -26,6 +27,7 @@ type rig struct {
 	t    testing.TB
 	edge *Edge
 	dir  *Directory
+	book *routes.Book
 	eng  *media.Engine
 	legs chan *caught
 	// refuse is returned by the acceptor when it is set.
@@ -82,8 +84,12 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, dir: dir, eng: eng, legs: make(chan *caught, 4096)}
-	cfg := Config{ListenUDPTCP: "127.0.0.1:0", Engine: eng, Acceptor: r, Directory: dir, Log: slog.New(slog.DiscardHandler)}
+	book, err := routes.Open(ctx, routes.Config{Pool: pool, Country: "CN", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, dir: dir, book: book, eng: eng, legs: make(chan *caught, 4096)}
+	cfg := Config{ListenUDPTCP: "127.0.0.1:0", Engine: eng, Acceptor: r, Directory: dir, Routes: book, Log: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -14,6 +14,7 @@ import (
 	"hotline/sip/cause"
 	"hotline/sip/header"
 	"hotline/sip/keeper"
+	"hotline/sip/routes"
 )
 
 const (
@@ -34,50 +35,33 @@ type outbound struct {
 	authed   bool              // a challenge was answered
 	longer   bool              // 422 was followed
 	rseq     map[string]uint32 // of reliable responses, by the peer's tag
+	final    bool              // the transaction has ended
+	way      journey
 	stopRing func()
-	stopNext func()
+	stopNext func() // nothing was heard
+	stopSlow func() // nobody rang
 }
 
 func (o *outbound) stop() {
-	for _, f := range []func(){o.stopRing, o.stopNext} {
+	for _, f := range []func(){o.stopRing, o.stopNext, o.stopSlow} {
 		if f != nil {
 			f()
 		}
 	}
 }
 
-// Dial sends an INVITE through a trunk.
+// Dial sends an INVITE through the trunk that is named, or without a name through those of the outbound routes, one after the other
+// until one gets through (see [routes.Book.Begin]).
 func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
-	t, err := e.cfg.Directory.Outbound(d.TrunkID)
+	all, lease, err := e.carriers(d)
 	if err != nil {
 		return nil, err
 	}
-	user, err := t.DialString(d.To)
+	l, err := e.setOut(d, all, lease)
 	if err != nil {
+		lease.End()
 		return nil, err
 	}
-	targets, transport, err := e.keeper.Addr(t.ID)
-	if err != nil {
-		return nil, err
-	}
-	hops := e.hopsLeft(d.CallID)
-	if hops <= 0 {
-		return nil, hotline.Errorf(hotline.Unavailable, "dial.too_many_hops", "the call has been passed on too often")
-	}
-	if legs, _ := e.legs.count(); legs >= e.cfg.MaxCalls || e.ctx.Err() != nil {
-		return nil, hotline.Errorf(hotline.Unavailable, "dial.full", "no more than %d calls at a time", e.cfg.MaxCalls)
-	}
-	if !e.keeper.Begin(t, e.cfg.MaxCalls) {
-		return nil, hotline.Errorf(hotline.Unavailable, "dial.trunk_full", "trunk %s has no line free", t.Name)
-	}
-	l := e.outboundLeg(d, t, user, targets, strings.ToUpper(transport))
-	if err := l.open(netip.AddrPort{}); err != nil {
-		e.keeper.End(t.ID)
-		return nil, err
-	}
-	l.mailbox.Store(d.Mailbox)
-	e.legs.add(l)
-	e.counts.dialled.Add(1)
 	timeout := d.Timeout
 	if timeout <= 0 {
 		timeout = ringOut
@@ -88,9 +72,34 @@ func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
 				l.cancel(call.CauseNoAnswer)
 			}
 		})
-		l.invite(l.firstInvite(d, hops))
+		l.invite(l.firstInvite(all[len(all)-len(l.out.way.next)-1].from))
 	})
 	l.run()
+	return l, nil
+}
+
+// setOut makes the leg of a call to the first carrier that has a line free.
+func (e *Edge) setOut(d call.Dial, all []carrier, lease *routes.Lease) (*Leg, error) {
+	hops := e.hopsLeft(d.CallID)
+	if hops <= 0 {
+		return nil, hotline.Errorf(hotline.Unavailable, "dial.too_many_hops", "the call has been passed on too often")
+	}
+	if legs, _ := e.legs.count(); legs >= e.cfg.MaxCalls || e.ctx.Err() != nil {
+		return nil, hotline.Errorf(hotline.Unavailable, "dial.full", "no more than %d calls at a time", e.cfg.MaxCalls)
+	}
+	c, targets, transport, rest, err := e.seize(all)
+	if err != nil {
+		return nil, err
+	}
+	l := e.outboundLeg(d, c, targets, transport)
+	l.out.way = journey{next: rest, lease: lease, hops: hops}
+	if err := l.open(netip.AddrPort{}); err != nil {
+		e.keeper.End(c.trunk.ID)
+		return nil, err
+	}
+	l.mailbox.Store(d.Mailbox)
+	e.legs.add(l)
+	e.counts.dialled.Add(1)
 	return l, nil
 }
 
@@ -105,52 +114,58 @@ func (e *Edge) hopsLeft(callID string) int {
 	return hops
 }
 
-func (e *Edge) outboundLeg(d call.Dial, t *Trunk, user string, targets []netip.AddrPort, transport string) *Leg {
-	host, port, _ := t.Target()
-	uri := sipmsg.Uri{Scheme: "sip", User: user, Host: host, Port: port}
+func (e *Edge) outboundLeg(d call.Dial, c carrier, targets []netip.AddrPort, transport string) *Leg {
 	legID := d.LegID
 	if legID == "" {
 		legID = hotline.NewID()
 	}
+	dlg := e.outboundDialog(c, targets, transport)
+	l := e.newLeg(call.Info{
+		LegID: legID, CallID: d.CallID, Direction: call.Outbound, Edge: "sip", ForeignID: dlg.callID, TrunkID: c.trunk.ID, TrunkName: c.trunk.Name,
+		Caller: d.From, Dialled: d.To, Remote: targets[0].String(), ReceivedAt: time.Now(),
+	}, c.trunk, dlg)
+	l.out = &outbound{targets: targets[1:], rseq: map[string]uint32{}}
+	return l
+}
+
+// outboundDialog is the dialog that an INVITE to a carrier begins.
+func (e *Edge) outboundDialog(c carrier, targets []netip.AddrPort, transport string) dialog {
+	host, port, _ := c.trunk.Target()
+	uri := sipmsg.Uri{Scheme: "sip", User: c.user, Host: host, Port: port}
 	at := e.localAddr(transport, targets[0].Addr())
 	dlg := dialog{
 		callID: newTag(), localTag: newTag(), remote: uri, target: uri, transport: transport, peer: targets[0],
-		local: sipmsg.Uri{Scheme: "sip", User: header.User(d.From.Number), Host: hostOf(at.Addr())}, localName: header.Display(d.From.Display),
+		local: sipmsg.Uri{Scheme: "sip", User: header.User(c.from.Number), Host: hostOf(at.Addr())}, localName: header.Display(c.from.Display),
 	}
-	if d.From.Withheld || d.From.Number == "" { // RFC 3323, section 4.1.1.3
+	if c.from.Withheld || c.from.Number == "" { // RFC 3323, section 4.1.1.3
 		dlg.local, dlg.localName = sipmsg.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}, "Anonymous"
 	}
 	dlg.localName = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(dlg.localName)
-	for _, r := range e.keeper.Routes(t.ID) {
+	for _, r := range e.keeper.Routes(c.trunk.ID) {
 		u := sipmsg.Uri{}
 		if sipmsg.ParseUri(strings.Trim(r, "<> "), &u) == nil {
 			dlg.routes = append(dlg.routes, u)
 		}
 	}
-	l := e.newLeg(call.Info{
-		LegID: legID, CallID: d.CallID, Direction: call.Outbound, Edge: "sip", ForeignID: dlg.callID, TrunkID: t.ID, TrunkName: t.Name,
-		Caller: d.From, Dialled: d.To, Remote: targets[0].String(), ReceivedAt: time.Now(),
-	}, t, dlg)
-	l.out = &outbound{targets: targets[1:], rseq: map[string]uint32{}}
-	return l
+	return dlg
 }
 
-func (l *Leg) firstInvite(d call.Dial, hops int) *sipmsg.Request {
+func (l *Leg) firstInvite(from call.Party) *sipmsg.Request {
 	req := l.e.request(&l.dlg, sipmsg.INVITE)
 	req.RemoveHeader("Max-Forwards")
-	left := sipmsg.MaxForwardsHeader(hops)
+	left := sipmsg.MaxForwardsHeader(l.out.way.hops)
 	req.AppendHeader(&left)
 	l.e.capabilities(req)
 	if s := l.wanted(); s > 0 {
 		add(req, "Session-Expires", strconv.Itoa(s))
 		add(req, "Min-SE", strconv.Itoa(leastInterval))
 	}
-	if d.From.Withheld {
+	if from.Withheld {
 		add(req, "Privacy", "id")
 	}
-	if d.From.Number != "" && l.trunk.Settings.TrustedIdentity { // RFC 3325: only inside the trust domain
+	if from.Number != "" && l.trunk.Settings.TrustedIdentity { // RFC 3325: only inside the trust domain
 		host, _, _ := l.trunk.Target()
-		add(req, "P-Asserted-Identity", "<sip:"+header.User(d.From.Number)+"@"+host+">")
+		add(req, "P-Asserted-Identity", "<sip:"+header.User(from.Number)+"@"+host+">")
 	}
 	add(req, "Content-Type", "application/sdp")
 	req.SetBody(l.offer())
@@ -160,23 +175,17 @@ func (l *Leg) firstInvite(d call.Dial, hops int) *sipmsg.Request {
 // invite sends the INVITE, the first or one more.
 func (l *Leg) invite(req *sipmsg.Request) {
 	o := l.out
-	o.req, o.tx, o.heard = req, nil, false
-	if o.stopNext != nil {
-		o.stopNext()
-		o.stopNext = nil
-	}
-	if len(o.targets) > 0 {
-		o.stopNext = l.after(silence, func() {
-			if !o.heard && !l.over && o.req == req {
-				l.elsewhere(keeper.Unreached(l.dlg.peer, l.dlg.transport, context.DeadlineExceeded))
-			}
-		})
-	}
+	o.req, o.tx, o.heard, o.final = req, nil, false, false
+	o.impatient(l, req)
 	l.transact(req, func(tx *sipmsg.ClientTx) {
 		if o.req == req {
 			o.tx = tx
 		}
 	}, func(res *sipmsg.Response, err error) {
+		if a := o.way.past[req]; a != nil {
+			l.lateAnswer(req, a, res)
+			return
+		}
 		if res != nil && res.StatusCode != 503 {
 			l.e.keeper.Heard(l.trunk.ID, addrPortOf(req.Destination()))
 		}
@@ -190,6 +199,31 @@ func (l *Leg) invite(req *sipmsg.Request) {
 			l.responded(res)
 		}
 	})
+}
+
+// impatient tries what is left, addresses of the trunk and then other trunks, when nothing comes of an INVITE in time.
+func (o *outbound) impatient(l *Leg, req *sipmsg.Request) {
+	for _, stop := range []func(){o.stopNext, o.stopSlow} {
+		if stop != nil {
+			stop()
+		}
+	}
+	o.stopNext, o.stopSlow = nil, nil
+	waiting := func() bool { return !l.over && !o.answered && o.req == req }
+	if len(o.targets)+len(o.way.next) > 0 {
+		o.stopNext = l.after(silence, func() {
+			if waiting() && !o.heard && !l.elsewhere(keeper.Unreached(l.dlg.peer, l.dlg.transport, context.DeadlineExceeded)) {
+				l.otherCarrier("no answer to the INVITE")
+			}
+		})
+	}
+	if len(o.way.next) > 0 {
+		o.stopSlow = l.after(progress, func() {
+			if waiting() && o.heard && !o.rang {
+				l.otherCarrier("nobody rings")
+			}
+		})
+	}
 }
 
 // elsewhere tries the next address of the trunk (RFC 3263, section 4.3), as a new transaction of the same request.
@@ -234,6 +268,10 @@ func (l *Leg) unreachable(err error) {
 	if l.out.answered || !l.out.heard && l.elsewhere(why) {
 		return
 	}
+	l.out.final = true
+	if l.otherCarrier(why.Error()) {
+		return
+	}
 	if l.out.wants != nil {
 		l.finish()
 		return
@@ -258,6 +296,7 @@ func (l *Leg) responded(res *sipmsg.Response) {
 		l.finish()
 		return
 	}
+	o.final = true
 	switch code := res.StatusCode; {
 	case (code == 401 || code == 407) && !o.authed && o.wants == nil:
 		o.authed = true
@@ -279,6 +318,8 @@ func (l *Leg) responded(res *sipmsg.Response) {
 		})
 		return
 	case code == 503 && l.elsewhere(keeper.Unavailable(res.Reason)):
+		return
+	case retriable(code) && l.otherCarrier(strconv.Itoa(code)+" "+res.Reason):
 		return
 	}
 	o.stop()
@@ -346,6 +387,7 @@ func (l *Leg) accepted(req *sipmsg.Request, res *sipmsg.Response) {
 		return
 	}
 	l.takeTimer(res)
+	l.metered()
 	l.post(call.Event{Kind: call.Answered})
 	l.replay()
 }
@@ -376,22 +418,7 @@ func (l *Leg) sendCancel() {
 		return
 	}
 	o.sent = true
-	req := sipmsg.NewRequest(sipmsg.CANCEL, *o.req.Recipient.Clone())
-	req.AppendHeader(o.req.Via().Clone())
-	for _, name := range []string{"Route", "From", "To", "Call-ID"} {
-		sipmsg.CopyHeaders(name, o.req, req)
-	}
-	req.AppendHeader(&sipmsg.CSeqHeader{SeqNo: o.req.CSeq().SeqNo, MethodName: sipmsg.CANCEL})
-	hops := sipmsg.MaxForwardsHeader(70)
-	req.AppendHeader(&hops)
-	if r := cause.Reason(*o.wants); r != "" {
-		add(req, "Reason", r)
-	}
-	req.SetBody(nil)
-	req.SetTransport(o.req.Transport())
-	req.SetDestination(o.req.Destination())
-	req.Laddr = o.req.Laddr
-	l.send(req, func(*sipmsg.Response, error) {})
+	l.send(l.cancelOf(o.req, *o.wants), func(*sipmsg.Response, error) {})
 	l.after(ackLimit, func() {
 		if !o.answered {
 			l.finish()

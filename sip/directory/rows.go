@@ -172,7 +172,7 @@ func trunkError(op, name string, err error) error {
 	case "23505":
 		return &hotline.Error{Kind: hotline.Conflict, Code: "trunk.name_taken", Field: "name", Message: fmt.Sprintf("there is a trunk named %q already", name), Err: err}
 	case "23503":
-		return &hotline.Error{Kind: hotline.Conflict, Code: "trunk.in_use", Message: "numbers are bound to this trunk: give them another trunk, or none, first", Err: err}
+		return &hotline.Error{Kind: hotline.Conflict, Code: "trunk.in_use", Message: "numbers or outbound routes use this trunk: give them another trunk first", Err: err}
 	}
 	return fmt.Errorf("%s: %w", op, err)
 }

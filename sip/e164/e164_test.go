@@ -144,3 +144,14 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestCostly(t *testing.T) {
+	for number, want := range map[string]bool{
+		"+449098790000": true, "+19005550100": true, "+881612345678": true, "+882131234567": true, "+97912345678": true, "+870776123456": true,
+		"+8613900139000": false, "+861062345678": false, "+442079460000": false, "4711": false, "": false, "+": false, "anonymous": false,
+	} {
+		if Costly(number) != want {
+			t.Errorf("%q: costly is %v", number, !want)
+		}
+	}
+}

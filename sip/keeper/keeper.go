@@ -258,6 +258,18 @@ func (k *Keeper) Addr(trunkID string) (addrs []netip.AddrPort, transport string,
 	return addrs, transport, nil
 }
 
+// Doubtful says whether a trunk is down, or all of its addresses have failed lately: others come first.
+func (k *Keeper) Doubtful(trunkID string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l := k.lines[trunkID]
+	if l == nil || len(l.addrs) == 0 || l.status == directory.StatusDown {
+		return true
+	}
+	now := time.Now()
+	return !slices.ContainsFunc(l.addrs, func(a netip.AddrPort) bool { return !now.Before(l.shunned[a]) })
+}
+
 func order(shunned bool) int {
 	if shunned {
 		return 1

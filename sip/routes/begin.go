@@ -72,7 +72,10 @@ func (b *Book) route(snap *snapshot, number string) (dest string, attempts []Att
 		}
 		for _, trunk := range r.Trunks {
 			if !slices.ContainsFunc(attempts, func(a Attempt) bool { return a.TrunkID == trunk }) {
-				attempts = append(attempts, Attempt{Route: r.Name, TrunkID: trunk, Number: r.dial(dest), CallerID: r.Settings.CallerID, routeID: r.ID})
+				attempts = append(attempts, Attempt{
+					Route: r.Name, TrunkID: trunk, Number: r.dial(dest), Rewritten: r.Settings.Strip > 0 || r.Settings.Prepend != "",
+					CallerID: r.Settings.CallerID, routeID: r.ID,
+				})
 			}
 		}
 	}

@@ -16,11 +16,12 @@ type share struct {
 
 // Attempt is one trunk to be tried.
 type Attempt struct {
-	Route    string // name
-	TrunkID  string
-	Number   string // to be dialled there
-	CallerID string // "" when the route has none
-	routeID  string
+	Route     string // name
+	TrunkID   string
+	Number    string // to be dialled there
+	Rewritten bool   // the route says how it is dialled: it goes out exactly so
+	CallerID  string // "" when the route has none
+	routeID   string
 }
 
 // Lease is the right to make one call. End gives it back, exactly once counted.
