@@ -43,6 +43,9 @@ type Plan struct {
 // which the numbering library would turn into a number that nobody has.
 const shortest = 7
 
+// longest is a "+" and fifteen digits (ITU-T E.164, section 6.1).
+const longest = 16
+
 // withheldUsers are what networks put into the user part when the caller asked not to be known (RFC 3323, section 4.1).
 var withheldUsers = map[string]bool{
 	"": true, "anonymous": true, "restricted": true, "unavailable": true, "unknown": true, "private": true, "withheld": true, "asserted": true,
@@ -169,7 +172,9 @@ func (p Plan) national(digits string) (string, bool) {
 	if err != nil || !phonenumbers.IsValidNumber(n) {
 		return p.withoutPlus(digits)
 	}
-	return phonenumbers.Format(n, phonenumbers.E164), true
+	// The library takes national numbers that are too long with their country's code.
+	value := phonenumbers.Format(n, phonenumbers.E164)
+	return value, len(value) <= longest
 }
 
 // withoutPlus reads "8613812345678": providers send international numbers without the plus.

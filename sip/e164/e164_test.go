@@ -145,6 +145,12 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+func TestTooLongWithItsCountry(t *testing.T) {
+	if n := (Plan{Country: "DE"}).Read("20100000000000"); n.Kind != Local || n.Value != "20100000000000" {
+		t.Errorf("%+v, want it kept as dialled: with +49 it has sixteen digits", n)
+	}
+}
+
 func TestCostly(t *testing.T) {
 	for number, want := range map[string]bool{
 		"+449098790000": true, "+19005550100": true, "+881612345678": true, "+882131234567": true, "+97912345678": true, "+870776123456": true,
