@@ -157,6 +157,7 @@ type LegStarted struct {
 	ForeignID string    `json:"foreign_id"`
 	Remote    string    `json:"remote"`
 	Party     Party     `json:"party"`
+	Agent     string    `json:"agent,omitempty"` // the account, when it is an agent of ours
 	StartedAt time.Time `json:"started_at"`
 }
 

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 // Originate says how an outbound call begins.
 type Originate struct {
+	ID       string // of the call; "" makes one
 	Dialer   Dialer
 	Dial     Dial   // CallID, LegID and Mailbox are filled in
 	Queue    string // for which it is made; "" if for none
@@ -23,10 +25,8 @@ type Originate struct {
 // ring, [Call.Connected] waits for the answer.
 func (s *Switchboard) Originate(ctx context.Context, o Originate, script Script) (callID string, err error) {
 	d := o.Dial
-	if d.Timeout <= 0 {
-		d.Timeout = time.Minute
-	}
-	d.CallID, d.LegID, d.Agent, d.Queue = newID(), newID(), o.Agent, o.Queue
+	d.Timeout = cmp.Or(d.Timeout, time.Minute)
+	d.CallID, d.LegID, d.Agent, d.Queue = cmp.Or(o.ID, newID()), newID(), o.Agent, o.Queue
 	c := expectCall(s.cfg, Info{
 		LegID: d.LegID, CallID: d.CallID, Direction: Outbound, TrunkID: d.TrunkID, Caller: Party{Number: d.To, Display: o.Name}, Dialled: d.From.Number,
 		Queue: o.Queue, Language: o.Language, ReceivedAt: time.Now(), Ticket: o.Ticket, Agent: o.Agent,

@@ -40,7 +40,7 @@ func (t *Talk) seatOf(a AgentSeat) *seat {
 func (t *Talk) wire(s *seat, stream *media.Stream) {
 	s.stream, s.leg = stream, newID()
 	t.call.file(FactLegStarted, LegStarted{
-		LegID: s.leg, Direction: Outbound, Edge: "webrtc", Party: Party{Display: s.name, Agent: s.agent}, StartedAt: time.Now(),
+		LegID: s.leg, Direction: Outbound, Edge: "webrtc", Party: Party{Display: s.name, Agent: s.agent}, Agent: s.agent, StartedAt: time.Now(),
 	})
 	if b, ok := any(stream).(interface{ Begin() }); ok {
 		b.Begin()

@@ -26,6 +26,8 @@ type board struct {
 	facts map[call.FactKind]int
 	last  call.CallEnded
 	stop  func()
+
+	segments []call.Segment
 }
 
 func (b *board) File(_ string, kind call.FactKind, payload any) error {
@@ -34,6 +36,9 @@ func (b *board) File(_ string, kind call.FactKind, payload any) error {
 	b.facts[kind]++
 	if e, ok := payload.(call.CallEnded); ok {
 		b.last = e
+	}
+	if s, ok := payload.(call.Segment); ok {
+		b.segments = append(b.segments, s)
 	}
 	if _, err := json.Marshal(payload); err != nil {
 		return err

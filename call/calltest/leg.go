@@ -59,21 +59,7 @@ type Leg struct {
 func NewLeg(t testing.TB, e *media.Engine, info call.Info) *Leg {
 	t.Helper()
 	l := &Leg{info: fill(info), answered: make(chan struct{}), ended: make(chan struct{})}
-	var err error
-	if l.Phone, err = newPhone(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(l.Phone.close)
-	l.stream, err = e.Open(media.OpenOptions{ID: l.info.LegID, OnEvent: l.heard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(l.stream.Close)
-	err = l.stream.Configure(media.Setup{Codec: media.PCMU, DTMFPayloadType: telephoneEvent, Remote: l.Phone.local()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Phone.dial(l.stream.Local())
+	l.Phone, l.stream = connect(t, e, l.info.LegID, l.heard)
 	return l
 }
 

@@ -26,7 +26,10 @@ type Phone struct {
 	mu     sync.Mutex
 	peer   netip.AddrPort
 	heard  []int16
+	got    []byte // keys that were pressed at the other end
+	gotAt  uint32 // timestamp of the last
 	say    []int16
+	hum    []int16 // said whenever there is nothing else to say
 	keys   []byte
 	drop   bool
 	seq    uint16
@@ -70,6 +73,9 @@ func (p *Phone) listen() {
 		if err != nil {
 			return
 		}
+		if n >= 16 && buf[1]&0x7f == telephoneEvent {
+			p.pressed(binary.BigEndian.Uint32(buf[4:]), buf[12])
+		}
 		if n <= 12 || buf[1]&0x7f != 0 {
 			continue
 		}
@@ -81,6 +87,25 @@ func (p *Phone) listen() {
 		p.notify = make(chan struct{})
 		p.mu.Unlock()
 	}
+}
+
+// pressed takes a packet of a key: all of one key have its timestamp.
+func (p *Phone) pressed(stamp uint32, code byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if code > 15 || len(p.got) > 0 && stamp == p.gotAt {
+		return
+	}
+	p.got, p.gotAt = append(p.got, "0123456789*#ABCD"[code]), stamp
+}
+
+// WaitKeys waits until keys are all that was pressed at the other end, and says whether they were in time.
+func (p *Phone) WaitKeys(timeout time.Duration, keys string) bool {
+	return p.WaitHeard(timeout, func([]int16) bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return string(p.got) == keys
+	})
 }
 
 // speak sends a packet every 20 ms: a key, speech, or silence.
@@ -113,6 +138,11 @@ func (p *Phone) tick() {
 	pcm := make([]int16, frame)
 	n := copy(pcm, p.say)
 	p.say = p.say[n:]
+	for n < frame && len(p.hum) > 0 {
+		k := copy(pcm[n:], p.hum)
+		p.hum = append(p.hum[k:], p.hum[:k]...)
+		n += k
+	}
 	payload := make([]byte, frame)
 	media.PCMU.Encode(payload, pcm)
 	p.send(0, false, p.stamp, payload)
@@ -152,6 +182,40 @@ func (p *Phone) Say(pcm []int16) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.say = append(p.say, pcm...)
+}
+
+// Hum lets the phone give a tone until it is told otherwise; 0 is silence.
+func (p *Phone) Hum(freq float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hum = nil
+	if freq > 0 {
+		p.hum = media.Tone(freq, time.Second, 0.15).PCM()
+	}
+}
+
+// Tunes waits until, for 300 ms, every frequency of on and none of off is heard.
+func (p *Phone) Tunes(timeout time.Duration, on, off []float64) bool {
+	return p.WaitHeard(timeout, func(pcm []int16) bool {
+		const window, steps = 800, 3
+		if len(pcm) < window*steps {
+			return false
+		}
+		for i := range steps {
+			part := pcm[len(pcm)-window*(i+1):][:window]
+			for _, f := range on {
+				if media.Goertzel(part, media.SampleRate, f) < 0.003 {
+					return false
+				}
+			}
+			for _, f := range off {
+				if media.Goertzel(part, media.SampleRate, f) > 0.0006 {
+					return false
+				}
+			}
+		}
+		return true
+	})
 }
 
 // Press presses keys, one every 20 ms. It returns at once.

@@ -1,0 +1,48 @@
+package calltest
+
+import (
+	"testing"
+
+	"hotline"
+	"hotline/call"
+	"hotline/media"
+)
+
+// Browser is an agent's softphone, as far as a conversation knows it: a stream, and real RTP at its other end.
+type Browser struct {
+	Phone *Phone
+	Seat  call.AgentSeat
+}
+
+// NewBrowser opens the softphone of an agent.
+func NewBrowser(t testing.TB, e *media.Engine, agent string) *Browser {
+	t.Helper()
+	phone, stream := connect(t, e, hotline.NewID(), nil)
+	return &Browser{Phone: phone, Seat: call.AgentSeat{Agent: agent, Name: "Agent " + agent, Stream: stream}}
+}
+
+// Close ends it: the tab was closed, or the machine went to sleep.
+func (b *Browser) Close() {
+	b.Seat.Stream.Close()
+	b.Phone.close()
+}
+
+// connect opens a stream with a phone at its other end.
+func connect(t testing.TB, e *media.Engine, id string, heard func(media.StreamEvent)) (*Phone, *media.Stream) {
+	t.Helper()
+	phone, err := newPhone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(phone.close)
+	stream, err := e.Open(media.OpenOptions{ID: id, OnEvent: heard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stream.Close)
+	if err := stream.Configure(media.Setup{Codec: media.PCMU, DTMFPayloadType: telephoneEvent, Remote: phone.local()}); err != nil {
+		t.Fatal(err)
+	}
+	phone.dial(stream.Local())
+	return phone, stream
+}
