@@ -15,6 +15,8 @@ type AgentView struct {
 	After    *AfterView     `json:"after"` // what was asked for while a call goes on
 	Queues   []string       `json:"queues"`
 	Skills   map[string]int `json:"skills"`
+
+	version int64 // of the row
 }
 
 // AfterView is the state that follows a call.
@@ -154,11 +156,46 @@ type CallView struct {
 	Pop        Pop          `json:"pop"`
 }
 
+// Snapshot is everything that a tab shows, as it stands.
+type Snapshot struct {
+	Agent     *AgentView     `json:"agent"` // null: no agent
+	Phone     PhoneView      `json:"phone"`
+	Offers    []*OfferView   `json:"offers"`
+	Call      *CallView      `json:"call"`
+	Wrap      *WrapView      `json:"wrap"`
+	Supervise *SuperviseView `json:"supervise"`
+	Config    ConfigView     `json:"config"`
+}
+
+// ConfigView is what there is to choose from.
+type ConfigView struct {
+	Reasons []Named    `json:"reasons"` // of a pause
+	Codes   []CodeView `json:"codes"`   // of a wrap-up
+	Queues  []Named    `json:"queues"`
+	Agents  []Person   `json:"agents"`
+	PopURL  *string    `json:"pop_url"` // the address of a foreign system, with {e164} and {ticket}
+	ICE     ICEView    `json:"ice"`
+}
+
+// ICEView says where audio goes. There are no servers: the hotline is the other end itself (RFC 8445, section 2.5, lite).
+type ICEView struct {
+	Servers []string `json:"servers"`
+}
+
+// SuperviseView is the call of somebody else that one listens to. Mode is "" when it is over.
+type SuperviseView struct {
+	CallID string `json:"call_id"`
+	Mode   string `json:"mode"` // listen, whisper, barge
+	Why    string `json:"why,omitempty"`
+}
+
 // ConsultView is a question to somebody else while the caller hears music.
 type ConsultView struct {
 	To     ConsultTo `json:"to"`
+	By     string    `json:"by"`     // the agent who asks
 	State  string    `json:"state"`  // ringing, talking, failed
 	Active string    `json:"active"` // caller or consult: whom the agent talks to
+	Why    string    `json:"why"`    // of a failure
 }
 
 // ConsultTo is who is asked.
@@ -170,11 +207,12 @@ type ConsultTo struct {
 
 // PartyView is somebody in the call. A supervisor who only listens or whispers is not shown.
 type PartyView struct {
-	ID     string `json:"id"`
-	Kind   string `json:"kind"` // caller, agent, number, supervisor
-	Name   string `json:"name"`
-	Number string `json:"number"`
-	Role   string `json:"role"`
+	ID        string     `json:"id"`
+	Kind      string     `json:"kind"` // caller, agent, number, supervisor
+	Name      string     `json:"name"`
+	Number    string     `json:"number"`
+	Role      string     `json:"role"`       // talking, held, away
+	AwayUntil *time.Time `json:"away_until"` // when an agent who is away is given up
 }
 
 // QualityView is how the line is, every two seconds of a call.
