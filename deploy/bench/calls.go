@@ -39,50 +39,59 @@ type latencies struct {
 	failed                int
 }
 
-// measureLatency places calls one after the other, 20 a second, and looks at the first answer, the first audio and the barge-in.
+// measureLatency places 20 calls a second and looks at the first answer, the first audio and the barge-in of each.
 func measureLatency(ctx context.Context, g *load.Generator, calls int, audio bool) latencies {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
 	var all latencies
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for range calls {
 		<-tick.C
-		if err := oneCall(ctx, g, audio, &all); err != nil {
-			all.failed++
-		}
+		wg.Go(func() {
+			one, err := oneCall(ctx, g, audio)
+			mu.Lock()
+			defer mu.Unlock()
+			all.answer, all.prompt, all.quiet = append(all.answer, one.answer...), append(all.prompt, one.prompt...), append(all.quiet, one.quiet...)
+			if err != nil {
+				all.failed++
+			}
+		})
 	}
+	wg.Wait()
 	return all
 }
 
-func oneCall(ctx context.Context, g *load.Generator, audio bool, all *latencies) error {
+func oneCall(ctx context.Context, g *load.Generator, audio bool) (l latencies, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	c, err := g.Call(ctx)
 	if err != nil {
-		return err
+		return l, err
 	}
 	defer c.Hangup(ctx)
-	all.answer = append(all.answer, c.Answered.Sub(c.Invited))
+	l.answer = append(l.answer, c.Answered.Sub(c.Invited))
 	if !audio {
-		return nil
+		return l, nil
 	}
 	first, err := c.Sound(time.Now().Add(2 * time.Second))
 	if err != nil {
-		return err
+		return l, err
 	}
-	all.prompt = append(all.prompt, first.Sub(c.Invited))
+	l.prompt = append(l.prompt, first.Sub(c.Invited))
 	for range 5 { // the caller's stream is known before the digit comes
 		c.SendFrame(silence[:])
 		if _, err := c.Sound(time.Now().Add(time.Second)); err != nil {
-			return err
+			return l, err
 		}
 	}
 	pressed := c.SendDigit(1)
 	quiet, err := c.Quiet(time.Now().Add(2 * time.Second))
 	if err != nil {
-		return fmt.Errorf("the prompt did not stop: %w", err)
+		return l, fmt.Errorf("the prompt did not stop: %w", err)
 	}
-	all.quiet = append(all.quiet, quiet.Sub(pressed))
-	return nil
+	l.quiet = append(l.quiet, quiet.Sub(pressed))
+	return l, nil
 }
 
 var silence = func() (f [160]byte) {
