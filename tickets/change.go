@@ -41,7 +41,8 @@ type head struct {
 	Version  int64
 }
 
-func lockTicket(ctx context.Context, tx pgx.Tx, number int64) (h head, err error) {
+// lockTicket holds a ticket that is in scope.
+func (d *Desk) lockTicket(ctx context.Context, tx pgx.Tx, number int64) (h head, err error) {
 	err = tx.QueryRow(ctx, `
 		select number, subject, state, priority, queue, category, coalesce(owner_id::text, ''), coalesce(party_id::text, ''), version
 		from ticket where number = $1 for update`, number).
@@ -52,7 +53,7 @@ func lockTicket(ctx context.Context, tx pgx.Tx, number int64) (h head, err error
 	if err != nil {
 		return head{}, fmt.Errorf("lock ticket %d: %w", number, err)
 	}
-	return h, nil
+	return h, d.check(ctx, tx, number)
 }
 
 // Update changes fields of a ticket. Who looked at an older version is told and nothing is changed: of two who take a ticket at
@@ -60,7 +61,7 @@ func lockTicket(ctx context.Context, tx pgx.Tx, number int64) (h head, err error
 func (d *Desk) Update(ctx context.Context, by Actor, number int64, c Change) (Detail, error) {
 	var det Detail
 	err := d.tx(ctx, func(tx pgx.Tx, now time.Time) error {
-		h, err := lockTicket(ctx, tx, number)
+		h, err := d.lockTicket(ctx, tx, number)
 		if err != nil {
 			return err
 		}
@@ -78,6 +79,12 @@ func (d *Desk) Update(ctx context.Context, by Actor, number int64, c Change) (De
 			}
 			if _, err := appendEvent(ctx, tx, e); err != nil {
 				return err
+			}
+		}
+		if c.Queue != nil && *c.Queue != h.Queue {
+			// What is to be done about a ticket is done by those who see it.
+			if _, err := tx.Exec(ctx, `update task set queue = $2 where ticket = $1 and state = 'open'`, number, *c.Queue); err != nil {
+				return fmt.Errorf("move tasks of ticket %d: %w", number, err)
 			}
 		}
 		if len(events) > 0 {
@@ -199,7 +206,7 @@ type StateChange struct {
 func (d *Desk) SetState(ctx context.Context, by Actor, number int64, c StateChange) (Detail, error) {
 	var det Detail
 	err := d.tx(ctx, func(tx pgx.Tx, now time.Time) error {
-		h, err := lockTicket(ctx, tx, number)
+		h, err := d.lockTicket(ctx, tx, number)
 		if err != nil {
 			return err
 		}
@@ -265,7 +272,7 @@ const sameNote = 10 * time.Second
 func (d *Desk) AddNote(ctx context.Context, by Actor, number int64, n NewNote) (Entry, error) {
 	var e Entry
 	err := d.tx(ctx, func(tx pgx.Tx, now time.Time) error {
-		if _, err := lockTicket(ctx, tx, number); err != nil {
+		if _, err := d.lockTicket(ctx, tx, number); err != nil {
 			return err
 		}
 		seq, err := d.note(ctx, tx, by, number, n, now)

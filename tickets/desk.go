@@ -30,9 +30,10 @@ type Config struct {
 type Desk struct {
 	pool *pgxpool.Pool
 	cfg  Config
+	see  hotline.Scope // whose eyes it is seen with; see [Desk.For]
 }
 
-// New returns a desk on a migrated database.
+// New returns a desk on a migrated database, with everything in sight.
 func New(pool *pgxpool.Pool, cfg Config) *Desk {
 	if cfg.Attach == (Rule{}) {
 		cfg.Attach = DefaultRule
@@ -49,7 +50,7 @@ func New(pool *pgxpool.Pool, cfg Config) *Desk {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Desk{pool: pool, cfg: cfg}
+	return &Desk{pool: pool, cfg: cfg, see: hotline.Scope{All: true}}
 }
 
 // Register has j apply the facts of calls to tickets. Register after the recordings' store: a recording's row is given its ticket

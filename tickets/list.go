@@ -115,21 +115,6 @@ func (f Filter) conditions(args pgx.NamedArgs) (string, error) {
 	return sql.String(), nil
 }
 
-// newest is SQL for the numbers of the newest n tickets of a filter. Each state is read by its own index and stops after n rows;
-// an index over several states would have to read what lies between them.
-func (f Filter) newest(conditions string, n int) string {
-	states := f.States
-	if len(states) == 0 {
-		states = States
-	}
-	parts := make([]string, 0, len(states))
-	for _, s := range states {
-		// The state stands in the text, not in an argument, so that the partial indexes can be used. It is one of five.
-		parts = append(parts, fmt.Sprintf(`(select t.number, t.updated_at from ticket t where t.state = '%s'%s order by t.updated_at desc, t.number desc limit %d)`, s, conditions, n))
-	}
-	return fmt.Sprintf(`select number, updated_at from (%s) u order by updated_at desc, number desc limit %d`, strings.Join(parts, " union all "), n)
-}
-
 // List returns tickets, the one that changed last first.
 func (d *Desk) List(ctx context.Context, f Filter) (Page[Ticket], error) {
 	limit := pageSize(f.Limit)
@@ -139,8 +124,12 @@ func (d *Desk) List(ctx context.Context, f Filter) (Page[Ticket], error) {
 		return Page[Ticket]{}, err
 	}
 	var items []Ticket
+	if !d.many(f) {
+		conditions = d.narrow(f, conditions)
+	}
+	d.scoped(args)
 	if f.Query == "" {
-		items, err = listNumbers(ctx, d.pool, f.newest(conditions, limit+1), args)
+		items, err = listNumbers(ctx, d.pool, d.newest(f, conditions, limit+1), args)
 	} else {
 		items, err = d.listFound(ctx, f, conditions, limit, args)
 	}
@@ -170,14 +159,14 @@ func (d *Desk) listFound(ctx context.Context, f Filter, conditions string, limit
 		return nil, nil
 	}
 	var seen int
-	if err := d.pool.QueryRow(ctx, `select count(*) from (`+f.newest(conditions, listWindow)+`) w`, args).Scan(&seen); err != nil {
+	if err := d.pool.QueryRow(ctx, `select count(*) from (`+d.newest(f, conditions, listWindow)+`) w`, args).Scan(&seen); err != nil {
 		return nil, err
 	}
 	recent := func(window int) ([]Ticket, error) {
 		return listNumbers(ctx, d.pool, fmt.Sprintf(`
 			select w.number, w.updated_at from (%s) w
 			where exists (select from search_doc s where s.ticket = w.number and s.tokens @@ @q::tsquery)
-			order by w.updated_at desc, w.number desc limit %d`, f.newest(conditions, window), limit+1), args)
+			order by w.updated_at desc, w.number desc limit %d`, d.newest(f, conditions, window), limit+1), args)
 	}
 	items, err := recent(listWindow)
 	if err != nil || len(items) > limit || seen < listWindow {
@@ -193,6 +182,9 @@ func (d *Desk) listFound(ctx context.Context, f Filter, conditions string, limit
 		states = States
 	}
 	args["states"] = states
+	if d.many(f) {
+		conditions += " and " + inScope
+	}
 	return listNumbers(ctx, d.pool, fmt.Sprintf(`
 		with m as materialized (select distinct ticket from search_doc where tokens @@ @q::tsquery and ticket is not null)
 		select t.number, t.updated_at from m join ticket t on t.number = m.ticket

@@ -47,7 +47,11 @@ func widened(window, found, limit int) int {
 // digits find numbers that begin or end so.
 func (d *Desk) Search(ctx context.Context, q SearchQuery) (Page[Hit], error) {
 	limit := pageSize(q.Limit)
-	args := pgx.NamedArgs{"q": tsquery(q.Query), "limit": limit + 1, "kinds": []string{"ticket", "party"}, "window": searchWindow}
+	args := d.scoped(pgx.NamedArgs{"q": tsquery(q.Query), "limit": limit + 1, "kinds": []string{"ticket", "party"}, "window": searchWindow})
+	sees := ""
+	if !d.see.All {
+		sees = ` and (w.ticket is null or exists (select from ticket t where t.number = w.ticket and ` + inScope + `))`
+	}
 	if q.Audience == Staff {
 		args["kinds"] = []string{"ticket", "party", "note"}
 	}
@@ -65,7 +69,7 @@ func (d *Desk) Search(ctx context.Context, q SearchQuery) (Page[Hit], error) {
 	}
 	recent := `
 		select kind, ref, ticket, at from (select * from search_doc where ` + from + `true order by at desc, ref desc limit @window) w
-		where tokens @@ @q::tsquery and kind = any(@kinds)`
+		where tokens @@ @q::tsquery and kind = any(@kinds)` + sees
 	hits, err := d.searchIn(ctx, recent, args)
 	if window := widened(searchWindow, len(hits), limit); err == nil && window > 0 {
 		args["window"] = window
@@ -75,7 +79,7 @@ func (d *Desk) Search(ctx context.Context, q SearchQuery) (Page[Hit], error) {
 		// Too rare for the newest ones. The index's answer is made before it is sorted: the planner would rather walk all by date.
 		hits, err = d.searchIn(ctx, `
 			select kind, ref, ticket, at from (
-				select kind, ref, ticket, at from search_doc where `+from+`tokens @@ @q::tsquery and kind = any(@kinds) offset 0) w`, args)
+				select kind, ref, ticket, at from search_doc where `+from+`tokens @@ @q::tsquery and kind = any(@kinds) offset 0) w where true`+sees, args)
 	}
 	if err != nil {
 		return Page[Hit]{}, fmt.Errorf("search: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -53,20 +54,20 @@ func (d *Desk) Tasks(ctx context.Context, f TaskFilter) (Page[Task], error) {
 	if f.State != "open" && f.State != "done" && f.State != "cancelled" {
 		return Page[Task]{}, invalid("state", "tickets.task_state", "state is %q; it must be open, done or cancelled", f.State)
 	}
-	args := pgx.NamedArgs{"state": f.State, "queue": f.Queue, "limit": limit + 1}
-	where := "state = @state"
+	args := d.scoped(pgx.NamedArgs{"state": f.State, "queue": f.Queue, "limit": limit + 1})
+	where := "k.state = @state"
 	if f.Queue != "" {
-		where += " and queue = @queue"
+		where += " and k.queue = @queue"
 	}
 	if f.Cursor != "" {
 		c, err := parseCursor(f.Cursor)
 		if err != nil || !isID(c.ID) {
 			return Page[Task]{}, invalid("cursor", "tickets.cursor", "the cursor was not made by this list; leave it out to begin at the start")
 		}
-		where += " and (due_at, id) > (@at, @id::uuid)"
+		where += " and (k.due_at, k.id) > (@at, @id::uuid)"
 		args["at"], args["id"] = c.At, c.ID
 	}
-	rows, err := d.pool.Query(ctx, `select `+taskColumns+` from task where `+where+` order by due_at, id limit @limit`, args)
+	rows, err := d.pool.Query(ctx, `select `+taskColumns+` from (`+d.tasks(f, where)+`) k order by due_at, id limit @limit`, args)
 	if err != nil {
 		return Page[Task]{}, fmt.Errorf("list tasks: %w", err)
 	}
@@ -75,6 +76,23 @@ func (d *Desk) Tasks(ctx context.Context, f TaskFilter) (Page[Task], error) {
 		return Page[Task]{}, fmt.Errorf("list tasks: %w", err)
 	}
 	return paged(list, limit, func(t Task) cursor { return cursor{At: t.DueAt, ID: t.ID} }), nil
+}
+
+// tasks is SQL for the first tasks of a list: those of tickets in scope, queue by queue and owner by owner, each by its index. A task
+// is in the queue of its ticket.
+func (d *Desk) tasks(f TaskFilter, where string) string {
+	const first = ` order by k.due_at, k.id limit @limit`
+	if d.see.All || d.see.Sees(f.Queue) {
+		return `select k.* from task k where ` + where + first
+	}
+	arms := []string{
+		`(select a.* from unnest(@see_queues::text[]) q(name), lateral (select k.* from task k where k.queue = q.name and ` + where + first + `) a)`,
+		`(select k.* from ticket t join task k on k.ticket = t.number where t.owner_id = any(@see_people::uuid[]) and ` + where + first + `)`,
+	}
+	if d.see.Loose {
+		arms = append(arms, `(select k.* from task k join ticket t on t.number = k.ticket where k.queue = '' and t.queue = '' and t.owner_id is null and `+where+first+`)`)
+	}
+	return strings.Join(arms, " union ")
 }
 
 func tasksOf(ctx context.Context, db postgres.DB, ticket int64) ([]Task, error) {
@@ -107,6 +125,11 @@ func (d *Desk) CompleteTask(ctx context.Context, by Actor, id string) (Task, err
 		}
 		if err != nil {
 			return fmt.Errorf("complete task: %w", err)
+		}
+		if err := d.check(ctx, tx, number); hotline.KindOf(err) == hotline.NotFound {
+			return notFound("task", id)
+		} else if err != nil {
+			return err
 		}
 		rows, err := tx.Query(ctx, `update task set state = 'done', done_by = $2, done_at = $3 where id = $1 and state = 'open' returning `+taskColumns, id, by.ID, now)
 		if err != nil {

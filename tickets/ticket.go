@@ -118,10 +118,15 @@ func utc(t *time.Time) *time.Time {
 func (d *Desk) Get(ctx context.Context, number int64) (Detail, error) {
 	var det Detail
 	err := pgx.BeginTxFunc(ctx, d.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
-		det, err = getDetail(ctx, tx, number)
-		return err
+		if det, err = getDetail(ctx, tx, number); err != nil {
+			return err
+		}
+		return d.check(ctx, tx, number)
 	})
-	return det, err
+	if err != nil {
+		return Detail{}, err
+	}
+	return det, nil
 }
 
 func getDetail(ctx context.Context, db postgres.DB, number int64) (Detail, error) {

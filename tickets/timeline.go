@@ -69,12 +69,8 @@ type TimelineQuery struct {
 // Timeline returns a ticket's entries, oldest first.
 func (d *Desk) Timeline(ctx context.Context, number int64, q TimelineQuery) (Page[Entry], error) {
 	limit := pageSize(q.Limit)
-	var there bool
-	if err := d.pool.QueryRow(ctx, `select exists (select from ticket where number = $1)`, number).Scan(&there); err != nil {
-		return Page[Entry]{}, fmt.Errorf("timeline of ticket %d: %w", number, err)
-	}
-	if !there {
-		return Page[Entry]{}, notFound("ticket", number)
+	if err := d.Check(ctx, number); err != nil {
+		return Page[Entry]{}, err
 	}
 	list, err := entries(ctx, d.pool, number, q, limit+1)
 	if err != nil {
