@@ -310,3 +310,17 @@ func (s *Stream) Tap(t Tap) (remove func()) {
 		entry.mu.Unlock()
 	}
 }
+
+// Activity tells when the last (authentic) packet of the peer came, and whether the stream is in use: in a room, or played to.
+func (s *Stream) Activity() (heard time.Time, busy bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.in.heardAt, s.room != nil || s.play != nil || s.music != nil
+}
+
+// SSRC returns what our packets bear, for the life of the stream.
+func (s *Stream) SSRC() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.ssrc
+}
