@@ -21,7 +21,8 @@ type Filter struct {
 	Caller  string // E.164 or extension, exact
 	TrunkID string
 	Ticket  int64
-	Open    bool // only calls that go on
+	Open    bool           // only calls that go on
+	See     *hotline.Scope // whose eyes; nil sees everything
 	From    time.Time
 	To      time.Time
 	Cursor  string
@@ -100,7 +101,10 @@ func List(ctx context.Context, db postgres.DB, f Filter) ([]Row, string, error) 
 		return nil, "", err
 	}
 	args["limit"] = limit + 1
-	rows, err := db.Query(ctx, `select `+rowColumns+` from call`+where+` order by started_at desc, id desc limit @limit`, args)
+	if f.See != nil {
+		scopeArgs(*f.See, args)
+	}
+	rows, err := db.Query(ctx, `select `+rowColumns+` from `+f.from(where)+` order by started_at desc, id desc limit @limit`, args)
 	if err != nil {
 		return nil, "", err
 	}

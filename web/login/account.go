@@ -24,18 +24,20 @@ type Account struct {
 	Login      string     `db:"login"`
 	Name       string     `db:"name"`
 	Role       Role       `db:"role"`
+	Scope      Reach      `db:"scope"` // "" is what the role says
 	Locale     string     `db:"locale"`
 	Timezone   string     `db:"timezone"`
 	DisabledAt *time.Time `db:"disabled_at"`
 	CreatedAt  time.Time  `db:"created_at"`
 }
 
-const accountColumns = "id, login, name, role, locale, timezone, disabled_at, created_at"
+const accountColumns = "id, login, name, role, scope, locale, timezone, disabled_at, created_at"
 
 // NewAccount is what an account is made of. Name, Locale and Timezone may be empty.
 type NewAccount struct {
 	Login, Name, Password string
 	Role                  Role
+	Scope                 Reach // "" is what the role says
 	Locale, Timezone      string
 }
 
@@ -69,6 +71,9 @@ func (n *NewAccount) normalise() error {
 		n.Timezone = "UTC"
 	}
 	if err := validateRole(n.Role); err != nil {
+		return err
+	}
+	if err := validateReach(n.Scope); err != nil {
 		return err
 	}
 	if err := validatePerson(n.Name, n.Locale, n.Timezone); err != nil {
@@ -109,9 +114,9 @@ func CreateAccount(ctx context.Context, pool *pgxpool.Pool, n NewAccount) (Accou
 	if err != nil {
 		return Account{}, fmt.Errorf("create account: %w", err)
 	}
-	rows, err := pool.Query(ctx, `insert into account (id, login, name, password_hash, role, locale, timezone, created_at)
-		values (@id, @login, @name, @hash, @role, @locale, @timezone, @now) returning `+accountColumns,
-		pgx.NamedArgs{"id": hotline.NewID(), "login": n.Login, "name": n.Name, "hash": hash, "role": n.Role,
+	rows, err := pool.Query(ctx, `insert into account (id, login, name, password_hash, role, scope, locale, timezone, created_at)
+		values (@id, @login, @name, @hash, @role, @scope, @locale, @timezone, @now) returning `+accountColumns,
+		pgx.NamedArgs{"id": hotline.NewID(), "login": n.Login, "name": n.Name, "hash": hash, "role": n.Role, "scope": n.Scope,
 			"locale": n.Locale, "timezone": n.Timezone, "now": time.Now()})
 	if err != nil {
 		return Account{}, fmt.Errorf("create account: %w", err)
@@ -155,7 +160,11 @@ func EnsureFirstAccounts(ctx context.Context, pool *pgxpool.Pool) ([]Credential,
 	var made []Credential
 	for _, role := range []Role{Admin, Agent, Supervisor, Engineer} {
 		c := Credential{Login: string(role), Password: RandomPassword(), Role: role}
-		a, err := CreateAccount(ctx, pool, NewAccount{Login: c.Login, Name: names[role], Password: c.Password, Role: role})
+		first := NewAccount{Login: c.Login, Name: names[role], Password: c.Password, Role: role}
+		if role == Supervisor {
+			first.Scope = ReachAll // there are no teams yet that somebody could supervise
+		}
+		a, err := CreateAccount(ctx, pool, first)
 		if err != nil {
 			return made, err
 		}

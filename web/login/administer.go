@@ -17,6 +17,7 @@ import (
 type AccountChange struct {
 	Name, Locale, Timezone *string
 	Role                   *Role
+	Scope                  *Reach
 	Disabled               *bool
 }
 
@@ -30,6 +31,9 @@ func (c AccountChange) apply(a *Account, now time.Time) (ends bool, err error) {
 	if c.Role != nil && *c.Role != a.Role {
 		a.Role, ends = *c.Role, true
 	}
+	if c.Scope != nil {
+		a.Scope = *c.Scope // asked for with each request: sessions go on with it
+	}
 	if c.Disabled != nil && *c.Disabled != (a.DisabledAt != nil) {
 		if a.DisabledAt = nil; *c.Disabled {
 			a.DisabledAt = &now
@@ -37,6 +41,9 @@ func (c AccountChange) apply(a *Account, now time.Time) (ends bool, err error) {
 		ends = true
 	}
 	if err := validateRole(a.Role); err != nil {
+		return false, err
+	}
+	if err := validateReach(a.Scope); err != nil {
 		return false, err
 	}
 	return ends, validatePerson(a.Name, a.Locale, a.Timezone)
@@ -82,8 +89,8 @@ func changeAccount(ctx context.Context, tx pgx.Tx, id string, c AccountChange) (
 	if len(admins) == 1 && admins[0] == is.ID && (is.Role != Admin || is.DisabledAt != nil) {
 		return was, is, lastAdmin(is)
 	}
-	_, err = tx.Exec(ctx, `update account set name = @name, role = @role, locale = @locale, timezone = @timezone, disabled_at = @disabled where id = @id`,
-		pgx.NamedArgs{"id": is.ID, "name": is.Name, "role": is.Role, "locale": is.Locale, "timezone": is.Timezone, "disabled": is.DisabledAt})
+	_, err = tx.Exec(ctx, `update account set name = @name, role = @role, scope = @scope, locale = @locale, timezone = @timezone, disabled_at = @disabled where id = @id`,
+		pgx.NamedArgs{"id": is.ID, "name": is.Name, "role": is.Role, "scope": is.Scope, "locale": is.Locale, "timezone": is.Timezone, "disabled": is.DisabledAt})
 	if err == nil && ends {
 		_, err = tx.Exec(ctx, "delete from session where account_id = $1", is.ID)
 	}

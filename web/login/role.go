@@ -35,13 +35,19 @@ const (
 	WriteSetup        Permission = "setup.write" // the same
 	ReadAudit         Permission = "audit.read"
 	ManageAccounts    Permission = "accounts.manage" // accounts and API tokens
+	TakeCalls         Permission = "calls.take"
+	DialOut           Permission = "calls.dial"
+	SuperviseCalls    Permission = "calls.supervise" // listen, whisper, barge in scope; hear what others said
+	ReadBoard         Permission = "board.read"
+	ReadAgents        Permission = "agents.read"
+	WriteAgents       Permission = "agents.write" // who they are, their teams, skills and queues
 )
 
 // own is the table of who may what: what each role adds to the roles in includes.
 var own = map[Role][]Permission{
-	Agent:      {LoggedIn, ReadTickets, WriteTickets, ReadCalls, PlayRecordings, ReadQueues},
-	Supervisor: {DownloadRecording, WriteQueues, ReadAudit},
-	Engineer:   {ReadTraces, ReadSetup, WriteSetup, WriteQueues},
+	Agent:      {LoggedIn, ReadTickets, WriteTickets, ReadCalls, PlayRecordings, ReadQueues, TakeCalls, DialOut},
+	Supervisor: {DownloadRecording, WriteQueues, ReadAudit, SuperviseCalls, ReadBoard, ReadAgents, WriteAgents},
+	Engineer:   {ReadTraces, ReadSetup, WriteSetup, WriteQueues, ReadBoard, ReadAgents, WriteAgents},
 	Admin:      {ManageAccounts},
 }
 
@@ -57,6 +63,16 @@ func (r Role) May(p Permission) bool {
 		return true
 	}
 	return slices.ContainsFunc(includes[r], func(lower Role) bool { return lower.May(p) })
+}
+
+// Permissions lists what the role grants, each once.
+func (r Role) Permissions() []Permission {
+	all := slices.Clone(own[r])
+	for _, lower := range includes[r] {
+		all = append(all, lower.Permissions()...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Valid tells whether r is one of the [Roles].

@@ -92,10 +92,10 @@ func (g *Gate) Login(ctx context.Context, a Attempt) (Session, error) {
 
 // accountFor finds who is meant, and whether that login has worked from this source before.
 func (g *Gate) accountFor(ctx context.Context, name string, remote netip.Addr) (acc Account, hash string, known bool, err error) {
-	err = g.pool.QueryRow(ctx, `select a.id, a.login, a.name, a.role, a.locale, a.timezone, a.disabled_at, a.created_at, a.password_hash,
+	err = g.pool.QueryRow(ctx, `select a.id, a.login, a.name, a.role, a.scope, a.locale, a.timezone, a.disabled_at, a.created_at, a.password_hash,
 			exists (select from session s where s.account_id = a.id and s.remote = @remote)
 		from account a where a.login = @login`, pgx.NamedArgs{"login": name, "remote": remote.Unmap().String()}).
-		Scan(&acc.ID, &acc.Login, &acc.Name, &acc.Role, &acc.Locale, &acc.Timezone, &acc.DisabledAt, &acc.CreatedAt, &hash, &known)
+		Scan(&acc.ID, &acc.Login, &acc.Name, &acc.Role, &acc.Scope, &acc.Locale, &acc.Timezone, &acc.DisabledAt, &acc.CreatedAt, &hash, &known)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Account{}, "", false, nil
 	}
@@ -136,11 +136,11 @@ func (g *Gate) Session(ctx context.Context, token string) (Session, error) {
 	s := Session{hash: tokenHash(token)}
 	now := g.now()
 	var seen, created time.Time
-	err := g.pool.QueryRow(ctx, `select a.id, a.login, a.name, a.role, a.locale, a.timezone, a.created_at, s.csrf, s.seen_at, s.created_at
+	err := g.pool.QueryRow(ctx, `select a.id, a.login, a.name, a.role, a.scope, a.locale, a.timezone, a.created_at, s.csrf, s.seen_at, s.created_at
 		from session s join account a on a.id = s.account_id
 		where s.token_hash = @hash and s.expires_at > @now and a.disabled_at is null`,
 		pgx.NamedArgs{"hash": s.hash, "now": now}).
-		Scan(&s.Account.ID, &s.Account.Login, &s.Account.Name, &s.Account.Role, &s.Account.Locale, &s.Account.Timezone,
+		Scan(&s.Account.ID, &s.Account.Login, &s.Account.Name, &s.Account.Role, &s.Account.Scope, &s.Account.Locale, &s.Account.Timezone,
 			&s.Account.CreatedAt, &s.CSRF, &seen, &created)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Session{}, ErrNoSession

@@ -24,12 +24,13 @@ type Token struct {
 	ID        string     `db:"id"`
 	Name      string     `db:"name"`
 	Role      Role       `db:"role"`
+	Queues    []string   `db:"queues"` // whose tickets and calls it sees; null sees all
 	CreatedAt time.Time  `db:"created_at"`
 	ExpiresAt *time.Time `db:"expires_at"`
 	RevokedAt *time.Time `db:"revoked_at"`
 }
 
-const tokenColumns = "id, name, role, created_at, expires_at, revoked_at"
+const tokenColumns = "id, name, role, queues, created_at, expires_at, revoked_at"
 
 var tokenName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$`)
 
@@ -58,9 +59,9 @@ func IssueToken(ctx context.Context, pool *pgxpool.Pool, t Token) (Token, string
 		if _, err := tx.Exec(ctx, "delete from api_token where name = $1 and revoked_at is not null", t.Name); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `insert into api_token (id, name, token_hash, role, created_at, expires_at)
-			values (@id, @name, @hash, @role, @now, @expires) returning `+tokenColumns,
-			pgx.NamedArgs{"id": hotline.NewID(), "name": t.Name, "hash": tokenHash(secret), "role": t.Role, "now": now, "expires": t.ExpiresAt})
+		rows, err := tx.Query(ctx, `insert into api_token (id, name, token_hash, role, queues, created_at, expires_at)
+			values (@id, @name, @hash, @role, @queues, @now, @expires) returning `+tokenColumns,
+			pgx.NamedArgs{"id": hotline.NewID(), "name": t.Name, "hash": tokenHash(secret), "role": t.Role, "queues": t.Queues, "now": now, "expires": t.ExpiresAt})
 		if err != nil {
 			return err
 		}
