@@ -3,6 +3,7 @@ package softphone
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -26,11 +27,12 @@ type verb struct {
 	run   func(r request, data []byte) (any, error)
 	right Right // "": everybody
 	phone bool  // only from the tab that is the phone: nobody talks through a browser that they do not look at
+	data  reflect.Type
 }
 
 // of makes a verb of a function that takes its data.
 func of[T any](f func(r request, d T) (any, error), right Right, phone bool) verb {
-	return verb{right: right, phone: phone, run: func(r request, data []byte) (any, error) {
+	return verb{right: right, phone: phone, data: reflect.TypeFor[T](), run: func(r request, data []byte) (any, error) {
 		var d T
 		if err := decode(data, &d); err != nil {
 			return nil, err
