@@ -2,13 +2,33 @@ package call
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
+
+	"hotline/call/journal"
 )
 
-// FactKind names what a [Fact] says happened.
-type FactKind string
+// The journal that carries facts to the database; see package journal.
+type (
+	Fact          = journal.Fact
+	FactKind      = journal.Kind
+	Journal       = journal.Journal
+	JournalConfig = journal.Config
+	JournalStats  = journal.Stats
+)
 
-// The kinds of facts, with the type of their payload. Whoever needs a row about a call registers an [Applier] for them.
+// OpenJournal opens the journal. It writes the rows of calls, legs and segments before anybody else applies a fact.
+func OpenJournal(cfg JournalConfig) (*Journal, error) {
+	j, err := journal.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	j.OnBatch(applyRows, slices.Collect(maps.Keys(taking))...)
+	return j, nil
+}
+
+// The kinds of facts, with the type of their payload. Whoever needs a row about a call registers an applier for them.
 const (
 	FactCallStarted    FactKind = "call.started"      // [CallStarted]: the phone rings
 	FactCallAnswered   FactKind = "call.answered"     // [CallAnswered]: we took the call
@@ -25,39 +45,6 @@ const (
 	FactRecordingEnd   FactKind = "recording.ended"   // [RecordingRow]
 	FactRecordingGone  FactKind = "recording.gone"    // [RecordingGone]: discarded before anybody heard of it
 )
-
-// Fact is something that happened to a call, as it is filed in the [Journal]. CallID is "" for a fact that is about no call.
-type Fact struct {
-	ID     string          `json:"id"` // UUID; applied once
-	CallID string          `json:"call_id"`
-	Kind   FactKind        `json:"kind"`
-	At     time.Time       `json:"at"`
-	Data   json.RawMessage `json:"data"`
-}
-
-// encode is f as json.Marshal has it, without reading the payload again.
-func (f Fact) encode() []byte {
-	b := make([]byte, 0, len(f.Data)+200)
-	b = appendQuoted(append(b, `{"id":`...), f.ID)
-	b = appendQuoted(append(b, `,"call_id":`...), f.CallID)
-	b = appendQuoted(append(b, `,"kind":`...), string(f.Kind))
-	b = f.At.AppendFormat(append(b, `,"at":"`...), time.RFC3339Nano)
-	return append(append(append(b, `","data":`...), f.Data...), '}')
-}
-
-// appendQuoted appends s as a string of JSON: at once when it is an id, as it nearly always is.
-func appendQuoted(b []byte, s string) []byte {
-	for _, c := range []byte(s) {
-		if c != '-' && c != '.' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
-			q, _ := json.Marshal(s) // a string can always be written
-			return append(b, q...)
-		}
-	}
-	return append(append(append(b, '"'), s...), '"')
-}
-
-// Decode reads the payload of f into v.
-func (f Fact) Decode(v any) error { return json.Unmarshal(f.Data, v) }
 
 // Phase is where a call is in its life; the column call.phase.
 type Phase string

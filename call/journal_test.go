@@ -207,7 +207,7 @@ func TestOrderAndOnceOverRestarts(t *testing.T) {
 	}
 	const calls, facts = 40, 50
 	for round := range 5 {
-		j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool, segmentBytes: 20_000, memoryBytes: 30_000}, register)
+		j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool, SegmentBytes: 20_000, MemoryBytes: 30_000}, register)
 		for n := range facts {
 			for c := range calls {
 				if err := j.File(fmt.Sprint("call-", c), "test.count", round*facts+n); err != nil {
@@ -222,10 +222,10 @@ func TestOrderAndOnceOverRestarts(t *testing.T) {
 		seen[c] = nil // a transaction that was cut may have run its appliers
 	}
 	mu.Unlock()
-	j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool, segmentBytes: 20_000, memoryBytes: 30_000}, register)
+	j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool, SegmentBytes: 20_000, MemoryBytes: 30_000}, register)
 	flushed(t, j)
-	if j.memory != 0 {
-		t.Errorf("%d bytes are taken to be held", j.memory)
+	if held := j.Stats().Memory; held != 0 {
+		t.Errorf("%d bytes are taken to be held", held)
 	}
 	stop()
 	var rows int

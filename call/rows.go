@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -53,6 +54,18 @@ type legRow struct {
 type segmentRow struct {
 	callID string
 	Segment
+}
+
+// applyRows writes the rows that facts speak of.
+func applyRows(ctx context.Context, tx pgx.Tx, facts []Fact) error {
+	rows, batch := newRowWriter(), &pgx.Batch{}
+	for _, f := range facts {
+		if err := rows.take(f); err != nil {
+			return err
+		}
+	}
+	rows.write(batch)
+	return tx.SendBatch(ctx, batch).Close()
 }
 
 func newRowWriter() *rowWriter {
@@ -293,7 +306,7 @@ func Reconcile(ctx context.Context, j *Journal, pool *pgxpool.Pool, node string)
 			coalesce((select array_agg(l.id::text) from call_leg l where l.call_id = call.id and l.ended_at is null), '{}') as legs
 		from call
 		where node = $1 and ended_at is null and started_at < $2
-		order by started_at`, node, j.opened)
+		order by started_at`, node, j.Opened())
 	if err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}
@@ -302,19 +315,19 @@ func Reconcile(ctx context.Context, j *Journal, pool *pgxpool.Pool, node string)
 		return fmt.Errorf("reconcile: %w", err)
 	}
 	for _, c := range open {
-		if err := j.cut(c); err != nil {
+		if err := cut(j, c); err != nil {
 			return err
 		}
 	}
 	if len(open) > 0 {
-		j.cfg.Log.Warn("calls were cut when this node died", "calls", len(open), "at", j.alive)
+		slog.Warn("calls were cut when this node died", "calls", len(open), "at", j.Alive())
 	}
 	return j.Flush(ctx)
 }
 
 // cut files the end of a call that died with its process.
-func (j *Journal) cut(c openCall) error {
-	at := j.alive
+func cut(j *Journal, c openCall) error {
+	at := j.Alive()
 	if at.Before(c.Since) {
 		at = c.Since
 	}

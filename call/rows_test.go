@@ -5,24 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"hotline/postgres"
 	"hotline/postgres/pgtest"
 )
-
-// TestFactEncodes holds the hand-made JSON of a fact to the library's.
-func TestFactEncodes(t *testing.T) {
-	for _, f := range []Fact{
-		{ID: newID(), CallID: newID(), Kind: FactCallEnded, At: time.Now().UTC(), Data: json.RawMessage(`{"a":[1,"ü"]}`)},
-		{ID: `odd "id"` + "\n", CallID: "", Kind: "x", At: time.Unix(0, 0).UTC(), Data: json.RawMessage(`null`)},
-	} {
-		want, err := json.Marshal(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := string(f.encode()); got != string(want) {
-			t.Errorf("got  %s\nwant %s", got, want)
-		}
-	}
-}
 
 // lifeOf is what is filed of a call that waits in a queue and is abandoned.
 func lifeOf(t *testing.T, call, leg string) []Fact {
@@ -54,25 +41,17 @@ func TestRowsAreTheSameHoweverFactsAreBatched(t *testing.T) {
 	pool := pgtest.New(t)
 	var rows [2]string
 	for i, size := range []int{1, 100} {
-		j, err := OpenJournal(JournalConfig{Dir: t.TempDir(), Pool: pool})
-		if err != nil {
-			t.Fatal(err)
-		}
 		call, leg := newID(), newID()
 		facts := lifeOf(t, call, leg)
 		for from := 0; from < len(facts); from += size {
-			var entries []*entry
-			for _, f := range facts[from:min(from+size, len(facts))] {
-				entries = append(entries, &entry{key: call, fact: &f})
-			}
-			if err := j.transact(t.Context(), entries); err != nil {
+			err := postgres.Tx(t.Context(), pool, func(tx pgx.Tx) error {
+				return applyRows(t.Context(), tx, facts[from:min(from+size, len(facts))])
+			})
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := j.Close(); err != nil {
-			t.Fatal(err)
-		}
-		err = pool.QueryRow(t.Context(), `
+		err := pool.QueryRow(t.Context(), `
 			select jsonb_build_object('call', to_jsonb(c) - 'id', 'legs', (select jsonb_agg(to_jsonb(l) - 'id' - 'call_id') from call_leg l where l.call_id = c.id),
 				'segments', (select jsonb_agg(to_jsonb(s) - 'id' - 'call_id') from call_segment s where s.call_id = c.id))::text
 			from call c where id = $1`, call).Scan(&rows[i])

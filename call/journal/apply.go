@@ -1,4 +1,4 @@
-package call
+package journal
 
 import (
 	"context"
@@ -203,28 +203,8 @@ func (j *Journal) transact(ctx context.Context, entries []*entry) error {
 	})
 }
 
-// applyAll writes the rows of calls, and then lets those apply the facts who have registered for them: first one after the other,
-// then together.
+// applyAll lets those apply the facts who have registered for them, one after the other.
 func (j *Journal) applyAll(ctx context.Context, tx pgx.Tx, facts []Fact) error {
-	rows := newRowWriter()
-	for _, f := range facts {
-		if err := rows.take(f); err != nil {
-			return fmt.Errorf("%s of call %s: %w", f.Kind, f.CallID, err)
-		}
-	}
-	batch := &pgx.Batch{}
-	if rows.write(batch); batch.Len() > 0 {
-		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-			return fmt.Errorf("rows of calls: %w", err)
-		}
-	}
-	for _, f := range facts {
-		for _, a := range j.appliers[f.Kind] {
-			if err := unpanicked(func() error { return a(ctx, tx, f) }); err != nil {
-				return fmt.Errorf("%s of call %s: %w", f.Kind, f.CallID, err)
-			}
-		}
-	}
 	for _, b := range j.batches {
 		of := slices.DeleteFunc(slices.Clone(facts), func(f Fact) bool { return !slices.Contains(b.kinds, f.Kind) })
 		if len(of) == 0 {

@@ -1,4 +1,10 @@
-package call
+// Package journal carries facts from the moment at which they happen to PostgreSQL, without ever making those wait who file them.
+//
+// It owns the local files that facts are written to first, the workers that apply them in order, and what happens when the database is
+// away, the disk is full or a fact cannot be applied. What a fact means it does not know: whoever writes rows registers for its kind.
+//
+// Start at [Journal.File], then [Journal.Run].
+package journal
 
 import (
 	"context"
@@ -26,25 +32,25 @@ import (
 type Applier func(ctx context.Context, tx pgx.Tx, f Fact) error
 
 // BatchApplier is an [Applier] of all facts of its kinds that one transaction applies, in their order: it can take its locks in one
-// order and send its statements together. It runs behind the statements and appliers of all facts of the transaction.
+// order and send its statements together.
 type BatchApplier func(ctx context.Context, tx pgx.Tx, facts []Fact) error
 
 // batchApplier is a BatchApplier with its kinds.
 type batchApplier struct {
-	kinds []FactKind
+	kinds []Kind
 	apply BatchApplier
 }
 
-// JournalConfig configures a [Journal].
-type JournalConfig struct {
+// Config configures a [Journal].
+type Config struct {
 	Dir     string // a folder of its own; two processes cannot share it
 	Pool    *pgxpool.Pool
 	Log     *slog.Logger
 	Workers int // transactions at a time; 0 means 4
 	Tries   int // how often a fact may fail for a reason of its own before it is quarantined; 0 means 5
 
-	segmentBytes int64 // 32 MiB; smaller in tests
-	memoryBytes  int64 // 64 MiB; facts beyond it are read back from the files when their turn comes
+	SegmentBytes int64 // size at which a file is closed; 0 means 32 MiB
+	MemoryBytes  int64 // facts held in memory, 0 means 64 MiB; those beyond it are read back from the files when their turn comes
 }
 
 // Journal carries facts from calls to PostgreSQL.
@@ -53,8 +59,8 @@ type JournalConfig struct {
 // in the order of its call, in batches, by a few workers; the table fact_applied makes it harmless to apply one again. When the disk
 // is full, facts wait in memory and the journal says so.
 type Journal struct {
-	cfg      JournalConfig
-	appliers map[FactKind][]Applier
+	cfg      Config
+	appliers map[Kind][]Applier
 	batches  []batchApplier
 	lock     *os.File
 	opened   time.Time
@@ -69,15 +75,16 @@ type Journal struct {
 	memory   int64    // bytes of facts held
 	loose    []*entry // held in memory alone: the disk did not take them
 	flushing []*flush
-	stats    JournalStats
+	stats    Stats
 }
 
-// JournalStats are the journal's figures.
-type JournalStats struct {
+// Stats are the journal's figures.
+type Stats struct {
 	Depth       int       `json:"depth"`        // facts that wait
 	Filed       uint64    `json:"filed"`        // since the start
 	Applied     uint64    `json:"applied"`      // since the start
 	Quarantined uint64    `json:"quarantined"`  // since the start
+	Memory      int64     `json:"memory"`       // bytes of facts held
 	Loose       int       `json:"loose"`        // facts that the disk did not take
 	OldestAt    time.Time `json:"oldest_at"`    // of the facts that wait; zero when none does
 	DatabaseErr string    `json:"database_err"` // why facts cannot be applied at present
@@ -103,16 +110,16 @@ type flush struct {
 	done chan struct{}
 }
 
-// OpenJournal locks the folder and reads the facts that were not applied yet.
-func OpenJournal(cfg JournalConfig) (*Journal, error) {
+// Open locks the folder and reads the facts that were not applied yet.
+func Open(cfg Config) (*Journal, error) {
 	cfg.Workers = defaultTo(cfg.Workers, 4)
 	cfg.Tries = defaultTo(cfg.Tries, 5)
-	cfg.segmentBytes = defaultTo(cfg.segmentBytes, 32<<20)
-	cfg.memoryBytes = defaultTo(cfg.memoryBytes, 64<<20)
+	cfg.SegmentBytes = defaultTo(cfg.SegmentBytes, 32<<20)
+	cfg.MemoryBytes = defaultTo(cfg.MemoryBytes, 64<<20)
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	j := &Journal{cfg: cfg, appliers: map[FactKind][]Applier{}, opened: time.Now(), seed: maphash.MakeSeed()}
+	j := &Journal{cfg: cfg, opened: time.Now(), seed: maphash.MakeSeed()}
 	for range cfg.Workers {
 		j.lanes = append(j.lanes, newLane())
 	}
@@ -156,7 +163,7 @@ func (j *Journal) alivePath() string { return filepath.Join(j.cfg.Dir, "alive") 
 
 // replay fills the lanes with what the files hold and no mark says is applied.
 func (j *Journal) replay() error {
-	w, old, err := openWAL(j.cfg.Dir, j.cfg.segmentBytes)
+	w, old, err := openWAL(j.cfg.Dir, j.cfg.SegmentBytes)
 	if err != nil {
 		return err
 	}
@@ -217,24 +224,33 @@ func (j *Journal) hold(seq uint64, f Fact, size int64, p place) *entry {
 	if e.key == "" {
 		e.key = f.ID
 	}
-	if p.seg == nil || j.memory+size <= j.cfg.memoryBytes {
+	if p.seg == nil || j.memory+size <= j.cfg.MemoryBytes {
 		e.fact = &f
 		j.memory += size
 	}
 	return e
 }
 
-// On registers an applier; those of one kind run in order of registration. Register before Run.
-func (j *Journal) On(kind FactKind, a Applier) { j.appliers[kind] = append(j.appliers[kind], a) }
+// On registers an applier of single facts; those of one kind run in order of registration. Register before Run.
+func (j *Journal) On(kind Kind, a Applier) {
+	j.OnBatch(func(ctx context.Context, tx pgx.Tx, facts []Fact) error {
+		for _, f := range facts {
+			if err := a(ctx, tx, f); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, kind)
+}
 
 // OnBatch registers an applier of batches; several run in order of registration. Register before Run.
-func (j *Journal) OnBatch(a BatchApplier, kinds ...FactKind) {
+func (j *Journal) OnBatch(a BatchApplier, kinds ...Kind) {
 	j.batches = append(j.batches, batchApplier{kinds: kinds, apply: a})
 }
 
 // File writes a fact down and sends it on its way. It never waits for the database. It fails only when the payload cannot be
 // encoded: a fact that the disk does not take is kept in memory.
-func (j *Journal) File(callID string, kind FactKind, payload any) error {
+func (j *Journal) File(callID string, kind Kind, payload any) error {
 	data, err := json.Marshal(payload)
 	if err != nil {
 		return fmt.Errorf("fact %s: %w", kind, err)
@@ -306,6 +322,12 @@ func (j *Journal) Flush(ctx context.Context) error {
 	}
 }
 
+// Opened is when this process opened the journal.
+func (j *Journal) Opened() time.Time { return j.opened }
+
+// Alive is when the process before this one was last seen alive; zero when there was none.
+func (j *Journal) Alive() time.Time { return j.alive }
+
 // Depth returns how many facts wait to be applied.
 func (j *Journal) Depth() int {
 	j.mu.Lock()
@@ -320,7 +342,7 @@ func (j *Journal) Degraded() bool {
 }
 
 // Stats returns the journal's figures.
-func (j *Journal) Stats() JournalStats {
+func (j *Journal) Stats() Stats {
 	var oldest time.Time
 	for _, l := range j.lanes {
 		if at := l.oldest(); !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
@@ -330,7 +352,7 @@ func (j *Journal) Stats() JournalStats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.stats
-	s.Depth, s.Loose, s.OldestAt = j.depth, len(j.loose), oldest
+	s.Depth, s.Memory, s.Loose, s.OldestAt = j.depth, j.memory, len(j.loose), oldest
 	return s
 }
 
