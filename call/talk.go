@@ -21,6 +21,7 @@ type TalkConfig struct {
 	Ring     time.Duration  // for so long a number rings that is consulted; 0 means 60 s
 	Dialer   Dialer         // of those who are consulted by number
 	From     Party          // whom they see calling; without a number it is the call's own end
+	Answered func()         // an outbound call was taken; in the call's goroutine
 	Observe  func(TalkView) // after each change, in the call's goroutine: it must not block. The last view has Ended
 }
 
@@ -43,6 +44,8 @@ type TalkEnd struct {
 	To   Destination `json:"to"`
 	By   string      `json:"by"` // the agent
 	Text string      `json:"text,omitempty"`
+
+	Connected bool `json:"connected"` // somebody talked with the caller, or could have
 }
 
 // Talk is a conversation: the caller, agents, maybe a third number and supervisors, in one room. Its methods are for the closures of
@@ -216,6 +219,9 @@ func (t *Talk) hear() {
 		t.since, t.ring = &now, time.Time{}
 		c.SetResult(ResultAnswered)
 		c.enterTalk(t.agent())
+		if t.cfg.Answered != nil {
+			t.cfg.Answered()
+		}
 	} else if digits != "" {
 		for _, s := range t.seats {
 			if s.out != nil && t.holder == "" {
@@ -266,6 +272,7 @@ func (t *Talk) expire(now time.Time) {
 func (t *Talk) finish(err error) TalkEnd {
 	c := t.call
 	end := t.ending(err)
+	end.Connected = t.since != nil
 	if t.since != nil {
 		c.Leaving(string(end.Kind))
 	}
