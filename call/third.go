@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"hotline"
@@ -86,6 +87,7 @@ func (t *Talk) ConsultSeat(agent string, a AgentSeat) error {
 	if t.seatOfAgent(a.Agent) != nil {
 		return hotline.Errorf(hotline.Conflict, "call.seated", "the agent is in this conversation already")
 	}
+	t.coaches = slices.DeleteFunc(t.coaches, func(s SuperviseSeat) bool { return s.ID == a.Agent }) // who is asked listens no more
 	x.seat, x.state = t.seatOf(a), ConsultTalking
 	t.changed("consult")
 	return nil
