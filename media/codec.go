@@ -75,9 +75,21 @@ func (c Codec) Decode(dst []int16, b []byte) int {
 	return len(b)
 }
 
+// translate turns n bytes of one codec into the other, in place.
+func (c Codec) translate(b []byte, to Codec) {
+	if c == to {
+		return
+	}
+	table := &translateTables[to]
+	for i, v := range b {
+		b[i] = table[v]
+	}
+}
+
 var (
-	decodeTables [codecs][256]int16
-	encodeTables [codecs][1 << 14]byte // by the upper 14 bits: G.711 is defined on 14-bit (µ) and 13-bit (A) samples
+	decodeTables    [codecs][256]int16
+	encodeTables    [codecs][1 << 14]byte // by the upper 14 bits: G.711 is defined on 14-bit (µ) and 13-bit (A) samples
+	translateTables [codecs][256]byte     // to a codec, from the other
 )
 
 func init() {
@@ -89,6 +101,10 @@ func init() {
 		s := int16(uint16(i) << 2)
 		encodeTables[PCMU][i] = encodeMu(s)
 		encodeTables[PCMA][i] = encodeA(s)
+	}
+	for i := range 256 {
+		translateTables[PCMA][i] = encodeTables[PCMA][uint16(decodeTables[PCMU][i])>>2]
+		translateTables[PCMU][i] = encodeTables[PCMU][uint16(decodeTables[PCMA][i])>>2]
 	}
 }
 

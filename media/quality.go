@@ -66,8 +66,8 @@ func (s *Stream) measured() Quality {
 	}
 	buffered := 2 * r.jitter // what a buffer that fits would hold
 	if j := s.in.jitter; j != nil {
-		q.Late, q.Concealed, q.DelayMS = q.Late+j.late, q.Concealed+j.concealed(), samplesMS(float64(j.delay()))
-		buffered = float64(j.delay())
+		q.Late, q.Concealed, q.DelayMS = q.Late+j.Late(), q.Concealed+j.Concealed(), samplesMS(float64(j.Delay()))
+		buffered = float64(j.Delay())
 	}
 	if received > 0 {
 		oneWay := s.control.rtt/2 + s.setup.Ptime + samplesDuration(int(buffered))

@@ -3,6 +3,8 @@ package media
 import (
 	"net/netip"
 	"time"
+
+	"hotline/media/jitter"
 )
 
 // inbound is the way from the peer.
@@ -10,9 +12,9 @@ type inbound struct {
 	source   source
 	stats    reception
 	keypad   keypad
-	detector *detector     // nil: no digits in the audio
-	jitter   *jitterBuffer // made when somebody wants samples
-	relay    *Stream       // packets go straight there, undecoded; set by a room
+	detector *detector      // nil: no digits in the audio
+	jitter   *jitter.Buffer // made when somebody wants samples
+	relay    *Stream        // packets go straight there, undecoded; set by a room
 
 	frame   [frameSamples]int16 // of this tick
 	heard   bool                // frame holds audio of the peer
@@ -95,7 +97,7 @@ func (s *Stream) take(b []byte, from netip.AddrPort, p *packet) (relay *Stream) 
 		if s.in.jitter != nil {
 			var pcm [maxPayload]int16
 			n := s.setup.Codec.Decode(pcm[:], p.payload)
-			s.in.jitter.put(p.ts, pcm[:n])
+			s.in.jitter.Put(p.ts, pcm[:n])
 		}
 		return s.in.relay
 	}
@@ -125,12 +127,12 @@ func (s *Stream) pull(now time.Time, wanted bool) {
 	}
 	if wanted || len(s.taps) > 0 || s.in.detector != nil {
 		if s.in.jitter == nil {
-			s.in.jitter = &jitterBuffer{}
+			s.in.jitter = &jitter.Buffer{}
 		}
-		s.in.heard = s.in.jitter.get(&s.in.frame, s.in.keypad.down == 0)
+		s.in.heard = s.in.jitter.Get(&s.in.frame, s.in.keypad.down == 0)
 	} else if s.in.jitter != nil {
-		s.control.late += s.in.jitter.late
-		s.control.concealed += s.in.jitter.concealed()
+		s.control.late += s.in.jitter.Late()
+		s.control.concealed += s.in.jitter.Concealed()
 		s.in.jitter, s.in.heard = nil, false
 		clear(s.in.frame[:])
 	}

@@ -189,8 +189,7 @@ func (r *Room) rewire() (relaying bool) {
 	return a != nil
 }
 
-// pair returns the two members whose packets can be relayed: two talk, nobody else listens, and they speak the same codec in
-// packets of the same length.
+// pair returns the two members whose packets can be relayed: two talk, nobody else listens, and their packets are of one length.
 func (r *Room) pair() (a, b *member) {
 	for _, m := range r.members {
 		switch {
@@ -208,7 +207,7 @@ func (r *Room) pair() (a, b *member) {
 	}
 	x, okX := a.stream.negotiated()
 	y, okY := b.stream.negotiated()
-	if !okX || !okY || x.Codec != y.Codec || x.Ptime != y.Ptime || x.Direction != SendRecv || y.Direction != SendRecv {
+	if !okX || !okY || x.Ptime != y.Ptime || x.Direction != SendRecv || y.Direction != SendRecv {
 		return nil, nil
 	}
 	return a, b

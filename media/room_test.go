@@ -160,6 +160,40 @@ func TestRelay(t *testing.T) {
 	}
 }
 
+// TestRelayBetweenLaws: A-law and µ-law are turned into each other on the way, packet by packet.
+func TestRelayBetweenLaws(t *testing.T) {
+	b := newBench(t)
+	x, y := b.newPeer(nil), b.newPeer(func(n *Setup) { n.Codec, n.PayloadType = PCMA, 8 })
+	room := NewRoom(b.Engine)
+	room.Join(x.stream, Talker)
+	room.Join(y.stream, Talker)
+	b.step(2)
+	for _, way := range []struct {
+		from, to   *peer
+		codec, law Codec
+	}{{x, y, PCMU, PCMA}, {y, x, PCMA, PCMU}} {
+		way.to.heard()
+		said := sine(SampleRate, 700, frameSamples, 0.5)
+		payload := make([]byte, frameSamples)
+		way.codec.Encode(payload, said)
+		way.from.say(way.from.packet(way.codec.PayloadType(), false, way.from.ts, payload))
+		way.from.ts += frameSamples
+		b.flush()
+		got := way.to.heard()
+		if len(got) != 1 || got[0].payloadType != way.law.PayloadType() {
+			t.Fatalf("%v to %v: got %+v", way.codec, way.law, got)
+		}
+		pcm := make([]int16, frameSamples)
+		way.law.Decode(pcm, got[0].payload)
+		if power := Goertzel(pcm, SampleRate, 700); power < 0.24 || power > 0.26 {
+			t.Errorf("%v to %v: the tone has a power of %.3f", way.codec, way.law, power)
+		}
+	}
+	if x.stream.in.jitter != nil {
+		t.Error("samples were made though nobody needs them")
+	}
+}
+
 // TestTapsInARelayedRoom: recording must not cost the talkers their direct way, and must have both sides.
 func TestTapsInARelayedRoom(t *testing.T) {
 	b := newBench(t)

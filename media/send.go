@@ -17,6 +17,7 @@ type outbound struct {
 
 	frame   [frameSamples]byte // of this tick, encoded
 	heard   [frameSamples]int16
+	ended   int            // frames of silence since there was something to be heard
 	waiting [maxFrame]byte // less than a packet, when the packet time is not that of the clock
 	pending int            // bytes in waiting
 	buf     [rtpHeader + maxPayload]byte
@@ -32,12 +33,13 @@ type outbound struct {
 const (
 	maxFrame     = 640                    // samples: a packet of 60 ms and a frame
 	relayFresh   = 100 * time.Millisecond // a stream that gets relayed packets needs no filling for so long
+	idleTail     = 10                     // frames of silence before an idle stream falls silent: else the browser makes up what follows
 	maxRelayLead = 3200                   // samples between relayed timestamps and the clock: 400 ms
 )
 
 func (o *outbound) begin() {
 	o.ssrc, o.seq, o.ts, o.silent = rand.Uint32(), uint16(rand.Uint32()), rand.Uint32(), true
-	o.high = o.ts
+	o.high, o.ended = o.ts, idleTail
 }
 
 // mix is what a room lets a stream hear.
@@ -56,6 +58,9 @@ func (s *Stream) push(now time.Time, m *mix) {
 
 func (s *Stream) fill(now time.Time, m *mix) {
 	o, codec := &s.out, s.setup.Codec
+	if s.room != nil || s.play != nil || s.music != nil || len(o.keys) > 0 {
+		o.ended = 0
+	}
 	switch {
 	case len(o.keys) > 0 && s.setup.DTMFPayloadType != 0:
 		s.sendEvent()
@@ -74,11 +79,12 @@ func (s *Stream) fill(now time.Time, m *mix) {
 		codec.Encode(o.frame[:], m.pcm[:])
 	case s.music != nil:
 		s.music.fill(o.frame[:], codec, now.Sub(s.engine.epoch))
-	case s.idle && s.room == nil:
+	case s.idle && o.ended == idleTail:
 		o.ts, o.silent, o.pending = o.ts+frameSamples, true, 0
 		clear(o.heard[:])
 		return
 	default:
+		o.ended = min(o.ended+1, idleTail)
 		silence(o.frame[:], codec)
 	}
 	switch {
@@ -147,14 +153,15 @@ func (s *Stream) sendPacket(payloadType uint8, marker bool, ts uint32, payload [
 	return true
 }
 
-// forward sends on a packet of another stream as it is, with our own header: the timestamps keep their distances, the sequence is
-// ours.
+// forward sends on a packet of another stream with our own header: the timestamps keep their distances, the sequence is ours. What is
+// said stays as it is, but for the law of G.711.
 func (s *Stream) forward(p *packet, codec Codec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || !s.configured || s.setup.Codec != codec || s.play != nil || len(s.out.keys) > 0 {
+	if s.closed || !s.configured || s.play != nil || len(s.out.keys) > 0 {
 		return
 	}
+	codec.translate(p.payload, s.setup.Codec) // in the packet that came: nobody reads it after us
 	o := &s.out
 	ts := p.ts + o.offset
 	lead := int32(ts - o.ts)

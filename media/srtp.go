@@ -41,11 +41,10 @@ func (p SRTPProfile) protection() (srtp.ProtectionProfile, int) {
 
 // cipher is the SRTP of a stream. pion keeps roll-over counters and replay windows a SSRC.
 type cipher struct {
-	keys     SRTPKeys
-	out, in  *srtp.Context
-	header   rtp.Header // scratch
-	sent     []byte     // scratch
-	received []byte     // scratch
+	keys    SRTPKeys
+	out, in *srtp.Context
+	header  rtp.Header // scratch
+	sent    []byte     // scratch
 }
 
 func newCipher(keys SRTPKeys) (*cipher, error) {
@@ -53,7 +52,7 @@ func newCipher(keys SRTPKeys) (*cipher, error) {
 		return nil, hotline.Errorf(hotline.Invalid, "media.srtp_profile", "SRTP profile %d is not known", keys.Profile)
 	}
 	profile, salt := keys.Profile.protection()
-	c := &cipher{keys: keys, sent: make([]byte, 0, maxPacket), received: make([]byte, 0, maxPacket)}
+	c := &cipher{keys: keys, sent: make([]byte, 0, maxPacket)}
 	var err error
 	if c.out, err = srtp.CreateContext(keys.Local[:keySize], keys.Local[keySize:keySize+salt], profile); err == nil {
 		c.in, err = srtp.CreateContext(keys.Remote[:keySize], keys.Remote[keySize:keySize+salt], profile,
@@ -78,9 +77,9 @@ func (c *cipher) seal(b []byte) []byte {
 	return sealed
 }
 
-// open authenticates and decrypts; nil: forged, replayed or broken.
+// open authenticates and decrypts in place; nil: forged, replayed or broken.
 func (c *cipher) open(b []byte) []byte {
-	plain, err := c.in.DecryptRTP(c.received, b, &c.header)
+	plain, err := c.in.DecryptRTP(b, b, &c.header)
 	if err != nil {
 		return nil
 	}

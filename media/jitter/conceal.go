@@ -1,4 +1,4 @@
-package media
+package jitter
 
 const (
 	pitchMin = 40  // samples: 200 Hz
@@ -64,12 +64,12 @@ func (c *concealer) remember(pcm []int16) {
 // pitch returns the lag at which the end of pcm resembles itself most, by the normalised correlation of its last 20 ms.
 func pitch(pcm []int16) int {
 	end := len(pcm)
-	template := pcm[end-frameSamples:]
+	template := pcm[end-FrameSamples:]
 	best, bestScore := pitchMin, -1.0
 	for lag := pitchMin; lag <= pitchMax; lag++ {
 		var dot, energy float64
-		for i := 0; i < frameSamples; i += 2 {
-			v := float64(pcm[end-frameSamples-lag+i])
+		for i := 0; i < FrameSamples; i += 2 {
+			v := float64(pcm[end-FrameSamples-lag+i])
 			dot += float64(template[i]) * v
 			energy += v * v
 		}

@@ -1,4 +1,8 @@
-package media
+// Package jitter puts audio that comes over a network back on the clock: 20 ms a turn, 8 kHz, what was lost made up.
+package jitter
+
+// FrameSamples is how much audio [Buffer.Get] gives.
+const FrameSamples = 160
 
 const (
 	ringN       = 4096          // samples: half a second
@@ -12,12 +16,12 @@ const (
 	maxAhead    = ringN - 2*480 // samples a packet may be ahead of what is played
 )
 
-// jitterBuffer puts audio back in order and on the clock. It is kept in samples, by timestamp, not in packets: the packet time of
+// Buffer puts audio back in order and on the clock. It is kept in samples, by timestamp, not in packets: the packet time of
 // the peer does not matter.
 //
 // Its delay adapts by what it sees: a packet that comes too late, with nothing newer there, is played nevertheless, which makes the
 // delay grow by its lateness; when for seconds more lay waiting than was needed, a pitch period is left out, which nobody hears.
-type jitterBuffer struct {
+type Buffer struct {
 	ring    [ringN]int16
 	have    [ringN]bool
 	running bool
@@ -35,8 +39,8 @@ type jitterBuffer struct {
 	missing uint64 // samples that were made up
 }
 
-// put stores decoded samples that begin at timestamp ts.
-func (j *jitterBuffer) put(ts uint32, pcm []int16) {
+// Put stores decoded samples that begin at timestamp ts.
+func (j *Buffer) Put(ts uint32, pcm []int16) {
 	ahead := int32(ts - j.pos)
 	if !j.running || ahead > maxAhead || ahead < -ringN {
 		j.begin(ts)
@@ -65,36 +69,39 @@ func (j *jitterBuffer) put(ts uint32, pcm []int16) {
 	}
 }
 
-func (j *jitterBuffer) begin(ts uint32) {
+func (j *Buffer) begin(ts uint32) {
 	j.running, j.pos, j.end, j.starved = true, ts-startSlack, ts, 0
 	j.window, j.least, j.shrink, j.grow = shrinkAfter, ringN, 0, false
 	clear(j.have[:])
 }
 
 // stop forgets what is stored, because nobody listens any more.
-func (j *jitterBuffer) stop() { j.running, j.conceal = false, concealer{} }
+func (j *Buffer) stop() { j.running, j.conceal = false, concealer{} }
 
-// concealed returns how many frames were made up.
-func (j *jitterBuffer) concealed() uint64 { return j.missing / frameSamples }
+// Late returns how many packets came too late to be played in time.
+func (j *Buffer) Late() uint64 { return j.late }
 
-// delay returns how many samples wait.
-func (j *jitterBuffer) delay() int {
+// Concealed returns how many frames were made up.
+func (j *Buffer) Concealed() uint64 { return j.missing / FrameSamples }
+
+// Delay returns how many samples wait.
+func (j *Buffer) Delay() int {
 	if !j.running {
 		return 0
 	}
 	return max(0, int(int32(j.end-j.pos)))
 }
 
-// get writes the next frame; false when the peer has sent nothing for it. With expected false the peer has a reason to send no audio
+// Get writes the next frame; false when the peer has sent nothing for it. With expected false the peer has a reason to send no audio
 // (it sends digits) and what is made up does not count.
-func (j *jitterBuffer) get(frame *[frameSamples]int16, expected bool) bool {
+func (j *Buffer) Get(frame *[FrameSamples]int16, expected bool) bool {
 	if !j.running {
 		clear(frame[:])
 		return false
 	}
 	if j.grow {
 		j.grow = false
-		j.missing += frameSamples
+		j.missing += FrameSamples
 		j.conceal.fill(frame[:])
 		return true
 	}
@@ -103,10 +110,10 @@ func (j *jitterBuffer) get(frame *[frameSamples]int16, expected bool) bool {
 		return true
 	}
 	found := 0
-	for i := 0; i < frameSamples; {
+	for i := 0; i < FrameSamples; {
 		at, n := (j.pos+uint32(i))&ringMask, 1
 		have := j.have[at]
-		for i+n < frameSamples && j.have[(j.pos+uint32(i+n))&ringMask] == have {
+		for i+n < FrameSamples && j.have[(j.pos+uint32(i+n))&ringMask] == have {
 			n++
 		}
 		if part := frame[i : i+n]; have {
@@ -121,7 +128,7 @@ func (j *jitterBuffer) get(frame *[frameSamples]int16, expected bool) bool {
 		}
 		i += n
 	}
-	j.advance(frameSamples)
+	j.advance(FrameSamples)
 	if found > 0 {
 		j.starved = 0
 		return true
@@ -133,8 +140,8 @@ func (j *jitterBuffer) get(frame *[frameSamples]int16, expected bool) bool {
 }
 
 // adapt watches the slack: what lies in the buffer beyond the frame that is about to be played.
-func (j *jitterBuffer) adapt() {
-	j.least = min(j.least, int(int32(j.end-j.pos))-frameSamples)
+func (j *Buffer) adapt() {
+	j.least = min(j.least, int(int32(j.end-j.pos))-FrameSamples)
 	if j.window--; j.window > 0 {
 		return
 	}
@@ -145,22 +152,22 @@ func (j *jitterBuffer) adapt() {
 }
 
 // accelerate plays a frame that fades from now to one pitch period later, and so leaves the period out.
-func (j *jitterBuffer) accelerate(frame *[frameSamples]int16) bool {
-	var look [frameSamples + pitchMax]int16
-	n := frameSamples + min(pitchMax, j.shrink)
+func (j *Buffer) accelerate(frame *[FrameSamples]int16) bool {
+	var look [FrameSamples + pitchMax]int16
+	n := FrameSamples + min(pitchMax, j.shrink)
 	for i := range n {
 		if !j.have[(j.pos+uint32(i))&ringMask] {
 			return false
 		}
 	}
 	j.copy(look[:n], j.pos)
-	lag := likeness(look[:n], n-frameSamples)
+	lag := likeness(look[:n], n-FrameSamples)
 	for i := range frame {
-		frame[i] = int16((int(look[i])*(frameSamples-i) + int(look[i+lag])*i) / frameSamples)
+		frame[i] = int16((int(look[i])*(FrameSamples-i) + int(look[i+lag])*i) / FrameSamples)
 	}
 	j.conceal.good(frame[:])
 	j.shrink -= lag
-	j.advance(frameSamples + lag)
+	j.advance(FrameSamples + lag)
 	j.starved = 0
 	return true
 }
@@ -170,7 +177,7 @@ func likeness(pcm []int16, longest int) int {
 	best, bestDiff := pitchMin, -1
 	for lag := pitchMin; lag <= longest; lag++ {
 		diff := 0
-		for i := 0; i < frameSamples; i += 2 {
+		for i := 0; i < FrameSamples; i += 2 {
 			d := int(pcm[i]) - int(pcm[i+lag])
 			diff += max(d, -d)
 		}
@@ -181,12 +188,12 @@ func likeness(pcm []int16, longest int) int {
 	return best
 }
 
-func (j *jitterBuffer) copy(dst []int16, ts uint32) {
+func (j *Buffer) copy(dst []int16, ts uint32) {
 	n := copy(dst, j.ring[ts&ringMask:])
 	copy(dst[n:], j.ring[:])
 }
 
-func (j *jitterBuffer) advance(n int) {
+func (j *Buffer) advance(n int) {
 	for i := range n {
 		j.have[(j.pos+uint32(i))&ringMask] = false
 	}
