@@ -15,13 +15,16 @@ const telephony = { needs: 'setup.read' as const }
 export const router = createRouter({
   history: createWebHistory(),
   routes: [
-    { path: '/', redirect: { name: 'tickets' } },
+    { path: '/', name: 'home', component: () => import('./pages/MissingPage.vue'), beforeEnter: () => ({ name: useSession().rights.agent ? 'desk' : 'tickets' }) },
     { path: '/login', name: 'login', component: () => import('./pages/LoginPage.vue'), meta: { open: true } },
+    { path: '/desk/:number(\\d+)?', name: 'desk', component: () => import('./pages/DeskPage.vue') },
     { path: '/tickets', name: 'tickets', component: () => import('./pages/TicketsPage.vue') },
     { path: '/tickets/:number(\\d+)', name: 'ticket', component: () => import('./pages/TicketPage.vue') },
     { path: '/tasks', name: 'tasks', component: () => import('./pages/TasksPage.vue') },
     { path: '/calls', name: 'calls', component: () => import('./pages/CallsPage.vue') },
     { path: '/calls/:id', name: 'call', component: () => import('./pages/CallPage.vue') },
+    { path: '/board', name: 'board', component: () => import('./pages/BoardPage.vue'), meta: { needs: 'board.read' } },
+    { path: '/mentions', name: 'mentions', component: () => import('./pages/MentionsPage.vue') },
     { path: '/customers', name: 'customers', component: () => import('./pages/CustomersPage.vue') },
     { path: '/customers/:id', name: 'customer', component: () => import('./pages/CustomerPage.vue') },
     { path: '/profile', name: 'profile', component: () => import('./pages/ProfilePage.vue') },
@@ -41,6 +44,13 @@ export const router = createRouter({
         { path: 'numbers', name: 'numbers', component: () => import('./pages/setup/NumbersPage.vue'), meta: telephony },
         { path: 'trunks', name: 'trunks', component: () => import('./pages/setup/TrunksPage.vue'), meta: telephony },
         { path: 'trunks/:id', name: 'trunk', component: () => import('./pages/setup/TrunkPage.vue'), meta: telephony },
+        { path: 'agents', name: 'agents', component: () => import('./pages/setup/AgentsPage.vue'), meta: { needs: 'agents.read' } },
+        { path: 'teams', name: 'teams', component: () => import('./pages/setup/TeamsPage.vue'), meta: { needs: 'agents.write' } },
+        { path: 'skills', name: 'skills', component: () => import('./pages/setup/SkillsPage.vue') },
+        { path: 'pause-reasons', name: 'reasons', component: () => import('./pages/setup/ReasonsPage.vue') },
+        { path: 'wrap-codes', name: 'codes', component: () => import('./pages/setup/CodesPage.vue') },
+        { path: 'routes', name: 'routes', component: () => import('./pages/setup/RoutesPage.vue'), meta: telephony },
+        { path: 'routes/:id', name: 'route', component: () => import('./pages/setup/RoutePage.vue'), meta: telephony },
         { path: 'accounts', name: 'accounts', component: () => import('./pages/setup/AccountsPage.vue'), meta: { needs: 'accounts.manage' } },
         { path: 'tokens', name: 'tokens', component: () => import('./pages/setup/TokensPage.vue'), meta: { needs: 'accounts.manage' } },
         { path: 'audit', name: 'audit', component: () => import('./pages/setup/AuditPage.vue'), meta: { needs: 'audit.read' } },
@@ -53,7 +63,7 @@ export const router = createRouter({
 
 /** Only a path of our own may follow a login: never another site. */
 export function safeNext(next: unknown): string {
-  return typeof next === 'string' && /^\/(?![/\\])/.test(next) && !next.startsWith('/login') ? next : '/tickets'
+  return typeof next === 'string' && /^\/(?![/\\])/.test(next) && !next.startsWith('/login') ? next : '/'
 }
 
 router.beforeEach(async (to: RouteLocationNormalized) => {

@@ -47,7 +47,7 @@ describe('roles', () => {
     expect(may('supervisor', 'traces.read')).toBe(false)
     expect(may('agent', 'queues.write')).toBe(false)
     expect(may('admin', 'accounts.manage')).toBe(true)
-    expect(may(undefined, 'ticket.write')).toBe(false)
+    expect(may(undefined, 'tickets.write')).toBe(false)
   })
 })
 

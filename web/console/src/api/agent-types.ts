@@ -1,22 +1,24 @@
 // The shapes of agents, teams and the live board.
-import type { Person, Title } from './types'
+import type { AgentState } from '@/softphone/protocol'
+import type { Person, Role, Title } from './types'
 
-export type AgentState = 'offline' | 'ready' | 'not_ready' | 'reserved' | 'ringing' | 'talking' | 'wrap_up' | 'not_responding'
-export type SkillLevel = 1 | 2 | 3 | 4 | 5
+export type { AgentState }
+
 
 export interface Agent {
   id: string // of the account
   login: string
   name: string
-  role: string
-  agent: boolean // whether the account takes calls
-  team: string
+  role: Role
+  team: string // "": none
   queues: string[] | null
-  skills: Record<string, number> | null
+  skills: Record<string, number> | null // levels 1 to 5
   capacity: number
-  state: AgentState
+  state: AgentState | ''
   reason: string
   since: string | null
+  call_id: string | null
+  disabled?: boolean
   version: number
 }
 
@@ -27,29 +29,50 @@ export interface Named {
   version: number
 }
 export interface Team extends Named {
-  queues: string[] | null
-  supervisors: string[] | null // ids of accounts
+  supervisors: Person[] | null
   members?: number
 }
 export interface Skill extends Named {
-  agents?: number
+  agents?: number // who have it
 }
 export interface PauseReason extends Named {
-  position?: number
+  order: number
+  max_s?: number
 }
 export interface WrapCode extends Named {
   queue: string | null // null: every queue
+  order: number
+}
+export interface Members {
+  items: (Person & { team: string })[] | null
+  supervisors: Person[] | null
 }
 
-export interface BoardQueue {
-  name: string
-  title?: Title
-  waiting: number
-  longest_since: string | null // when who waits longest came in
+/** What a queue did since the day began. */
+export interface Figures {
+  offered: number
   answered: number
   abandoned: number
+  short_abandons: number
   callbacks: number
-  service_level: number | null // today, 0 to 1; null when nobody has called
+  voicemails: number
+  timeouts: number
+  service_level: number | null // 0 to 1; null: nobody was answered or abandoned
+  abandon_rate: number | null
+  asa_ms: number | null
+  aht_ms: number | null
+  threshold_s: number
+  short_s: number
+  formula: string
+}
+export interface BoardQueue {
+  name: string
+  title: Title | null
+  waiting: number
+  callbacks: number
+  longest_since: string | null // when the one came who waits longest
+  today: Figures
+  agents: Partial<Record<AgentState, number>> | null
 }
 export interface BoardAgent {
   id: string
@@ -60,8 +83,10 @@ export interface BoardAgent {
   since: string
   deadline: string | null
   queue: string
-  queues: string[] | null
   call_id: string
+  queues: string[] | null
+  calls: number // answered today
+  occupancy: number | null
 }
 export interface BoardCall {
   id: string
@@ -71,10 +96,11 @@ export interface BoardCall {
   agent: Person | null
   phase: string
   started_at: string
-  since: string
+  since: string // of the phase
   supervisors: (Person & { mode: SuperviseMode })[] | null
 }
 export interface Board {
+  at: string
   queues: BoardQueue[] | null
   agents: BoardAgent[] | null
   calls: BoardCall[] | null
@@ -87,22 +113,44 @@ export interface Mention {
   subject: string
   by: Person
   at: string
+  seq?: number
   excerpt: string
   read_at: string | null
 }
 export interface Attachment {
   id: string
   name: string
-  size: number
-  type: string
+  media: string
+  bytes: number
+  by: Person | null
+  at: string
 }
 
 export interface OutboundRoute {
   id: string
   name: string
   enabled: boolean
-  position: number
-  prefixes: string[] | null
-  trunks: string[] | null // ids, in the order they are tried
+  position: number // 1 is asked first
+  trunks: string[] | null // ids, the first is tried first
+  settings: { prefixes: string[] | null; strip?: number; prepend?: string; caller_id?: string; premium?: boolean; max_calls?: number }
   version: number
+}
+/** What may be called in all; 0 is no limit. */
+export interface OutboundLimits {
+  calls_per_day: number
+  minutes_per_day: number
+  agent_calls_per_day: number
+  agent_minutes_per_day: number
+  max_minutes: number
+  deny: string[] | null
+  roles: Role[] | null
+  version: number
+}
+export interface OutboundUsage {
+  day: string
+  calls: number
+  minutes: number
+  refused: number
+  live: number
+  agents: { agent: string; calls: number; minutes: number }[] | null
 }

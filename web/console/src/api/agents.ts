@@ -1,6 +1,6 @@
 // The calls of the API about agents, teams, what they choose from, and the live board.
 import { http, type Query } from './client'
-import type { Page } from './types'
+import type { Page, Person } from './types'
 import type * as T from './agent-types'
 
 const id = encodeURIComponent
@@ -35,9 +35,20 @@ export const agentsApi = {
     update: (route: string, value: object) => http.put<T.OutboundRoute>(`/outbound-routes/${id(route)}`, value),
     remove: (route: string, version: number) => http.delete<void>(`/outbound-routes/${id(route)}`, { version }),
   },
+  limits: {
+    get: () => http.get<T.OutboundLimits>('/outbound-limits'),
+    put: (value: object) => http.put<T.OutboundLimits>('/outbound-limits', value),
+    usage: () => http.get<T.OutboundUsage>('/outbound-usage'),
+  },
+  members: {
+    get: (queue: string) => http.get<T.Members>(`/queues/${id(queue)}/members`),
+    put: (queue: string, value: { members: string[]; supervisors?: string[] }) => http.put<T.Members>(`/queues/${id(queue)}/members`, value),
+  },
+  colleagues: () => http.get<Page<Person & { state: T.AgentState | '' }>>('/colleagues'),
   board: () => http.get<T.Board>('/board'),
   mentions: {
-    list: (query: Query = {}) => http.get<Page<T.Mention>>('/mentions', query),
-    read: (mention: string) => http.post<void>(`/mentions/${id(mention)}/read`),
+    list: (query: Query = {}, signal?: AbortSignal) => http.get<Page<T.Mention>>('/mentions', query, signal),
+    read: (mention: string) => http.post<T.Mention>(`/mentions/${id(mention)}/read`),
+    readAll: () => http.post<void>('/mentions/read'),
   },
 }

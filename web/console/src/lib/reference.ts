@@ -10,7 +10,7 @@ const minutes = 60_000
 const nothing = { items: [], next: null }
 
 /** An agent may be refused what only names things: then there is nothing to choose from, and no alarm. */
-async function orNothing<T>(load: Promise<Page<T>>): Promise<Page<T>> {
+export async function orNothing<T>(load: Promise<Page<T>>): Promise<Page<T>> {
   try {
     return await load
   } catch (error) {

@@ -1,3 +1,7 @@
+export interface Sorting {
+  key: string
+  down: boolean
+}
 export interface Column {
   key: string
   label: string
@@ -5,5 +9,7 @@ export interface Column {
   align?: 'right'
   from?: number // hidden when the list is narrower than this many pixels
   link?: boolean
+  sort?: boolean // its heading sorts
+  title?: string // of the heading
   class?: string
 }

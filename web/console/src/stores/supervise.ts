@@ -1,0 +1,71 @@
+// Listening into a call of somebody else: which one and how, as the server says it. It lives through navigation, as a call does.
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef } from 'vue'
+import type { BoardCall, SuperviseMode } from '@/api/agent-types'
+import { i18n } from '@/i18n'
+import { useSocket } from '@/softphone/socket'
+import { useSoftphone } from '@/softphone/store'
+import { useToasts } from './toasts'
+
+interface Supervising {
+  call_id: string
+  mode: SuperviseMode | ''
+  why?: string
+}
+
+export const useSupervise = defineStore('supervise', () => {
+  const socket = useSocket()
+  const phone = useSoftphone()
+  const toasts = useToasts()
+  const current = shallowRef<Supervising | null>(null)
+  const names = shallowRef({ agent: '', caller: '' })
+  const busy = ref(false)
+  const callId = computed(() => current.value?.call_id ?? '')
+
+  function take(now: Supervising | null | undefined): void {
+    const before = current.value
+    current.value = now?.mode ? now : null
+    phone.openMic('supervise', now?.mode === 'whisper' || now?.mode === 'barge')
+    if (before && !current.value && now?.why && !['stopped', 'replaced'].includes(now.why)) toasts.show('plain', i18n.global.t('board.over'))
+  }
+  socket.onOpen((hello) => hello.snapshot && take(hello.snapshot.supervise as Supervising | null))
+  socket.on<Supervising>('supervise', take)
+
+  async function start(call: BoardCall, mode: SuperviseMode): Promise<void> {
+    if (busy.value) return
+    busy.value = true
+    try {
+      if (callId.value === call.id) {
+        await socket.send('supervise.mode', { mode })
+      } else {
+        await phone.needPhone()
+        await socket.send('supervise.start', { call_id: call.id, mode })
+        names.value = { agent: call.agent?.name ?? '', caller: call.caller.name || call.caller.number }
+      }
+      take({ call_id: call.id, mode })
+    } catch (error) {
+      toasts.failed(error)
+    }
+    busy.value = false
+  }
+  async function change(mode: SuperviseMode): Promise<void> {
+    if (!current.value || busy.value) return
+    busy.value = true
+    try {
+      await socket.send('supervise.mode', { mode })
+      take({ call_id: callId.value, mode })
+    } catch (error) {
+      toasts.failed(error)
+    }
+    busy.value = false
+  }
+  async function stop(): Promise<void> {
+    try {
+      await socket.send('supervise.stop')
+      take(null)
+    } catch (error) {
+      toasts.failed(error)
+    }
+  }
+  return { current, callId, names, busy, start, change, stop }
+})
