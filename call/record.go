@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"hotline/call/trim"
 	"hotline/media"
 )
 
@@ -67,15 +68,15 @@ func (c *Call) Record(ctx context.Context, o Record) (Recorded, error) {
 	c.Forget() // keys pressed into the greeting do not end the message
 	c.quiet.stop()
 	defer c.quiet.start()
-	t := newTrimmer(o.Sink, o.Silence)
+	t := trim.New(o.Sink, o.Silence)
 	remove := c.sound.tap(t)
 	r := c.record(ctx, o, t)
 	remove()
-	r.Duration, r.Voice = t.finish()
+	r.Duration, r.Voice = t.Finish()
 	return r, nil
 }
 
-func (c *Call) record(ctx context.Context, o Record, t *trimmer) Recorded {
+func (c *Call) record(ctx context.Context, o Record, t *trim.Trimmer) Recorded {
 	limit := time.NewTimer(o.Max)
 	defer limit.Stop()
 	for {
@@ -84,7 +85,7 @@ func (c *Call) record(ctx context.Context, o Record, t *trimmer) Recorded {
 				return Recorded{Reason: RecordKey, Key: d}
 			}
 		}
-		timedOut, err := c.wait(ctx, t.quiet, limit.C)
+		timedOut, err := c.wait(ctx, t.Quiet, limit.C)
 		switch {
 		case err == ErrHangup:
 			return Recorded{Reason: RecordHangup}
@@ -94,88 +95,9 @@ func (c *Call) record(ctx context.Context, o Record, t *trimmer) Recorded {
 			return Recorded{Reason: RecordMax}
 		}
 		select {
-		case <-t.quiet:
+		case <-t.Quiet:
 			return Recorded{Reason: RecordSilence}
 		default:
 		}
 	}
-}
-
-const (
-	frameTime  = 20 * time.Millisecond
-	voiceLevel = -42.0                  // dBFS; telephone speech is at -30 to -10, room noise below -50
-	preRoll    = 300 * time.Millisecond // kept before the first word: soft consonants
-	tailRoll   = 400 * time.Millisecond // kept behind the last
-	longPause  = 2 * time.Second        // pauses are cut to so much
-)
-
-// trimmer passes on what is said, on the clock of the audio.
-type trimmer struct {
-	sink  media.Tap
-	limit int           // frames of silence that end the message; 0: none
-	quiet chan struct{} // closed when they have passed
-
-	mu       sync.Mutex
-	held     [][2][]int16 // frames of a pause, not passed on yet
-	silent   int          // frames in a row
-	voiced   int          // frames with voice
-	passed   int
-	finished bool
-}
-
-func newTrimmer(sink media.Tap, silence time.Duration) *trimmer {
-	return &trimmer{sink: sink, limit: int(silence / frameTime), quiet: make(chan struct{})}
-}
-
-// Frame implements media.Tap. The lock is contended once, at the end.
-func (t *trimmer) Frame(in, out []int16) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.finished {
-		return
-	}
-	if media.Level(in) >= voiceLevel {
-		t.voiced++
-		t.silent = 0
-		for _, f := range t.held {
-			t.pass(f[0], f[1])
-		}
-		t.held = t.held[:0]
-		t.pass(in, out)
-		return
-	}
-	if t.silent++; t.silent == t.limit {
-		close(t.quiet)
-	}
-	keep := int(longPause / frameTime)
-	if t.voiced == 0 {
-		keep = int(preRoll / frameTime)
-	}
-	if len(t.held) < keep {
-		t.held = append(t.held, [2][]int16{append([]int16(nil), in...), append([]int16(nil), out...)})
-		return
-	}
-	if t.voiced == 0 { // the newest are those before the first word
-		oldest := t.held[0]
-		copy(t.held, t.held[1:])
-		t.held[keep-1] = [2][]int16{append(oldest[0][:0], in...), append(oldest[1][:0], out...)}
-	}
-}
-
-func (t *trimmer) pass(in, out []int16) {
-	t.passed++
-	t.sink.Frame(in, out)
-}
-
-// finish passes on the end of the last word; nothing is passed on afterwards.
-func (t *trimmer) finish() (duration, voice time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.finished && t.voiced > 0 {
-		for _, f := range t.held[:min(len(t.held), int(tailRoll/frameTime))] {
-			t.pass(f[0], f[1])
-		}
-	}
-	t.finished = true
-	return time.Duration(t.passed) * frameTime, time.Duration(t.voiced) * frameTime
 }

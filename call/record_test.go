@@ -11,6 +11,13 @@ import (
 	"hotline/media"
 )
 
+// How much is kept around what is said: see package trim.
+const (
+	frameTime = 20 * time.Millisecond
+	preRoll   = 300 * time.Millisecond
+	tailRoll  = 400 * time.Millisecond
+)
+
 // sink counts what it gets.
 type sink struct {
 	mu     sync.Mutex

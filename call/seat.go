@@ -42,9 +42,7 @@ func (t *Talk) wire(s *seat, stream *media.Stream) {
 	t.call.file(FactLegStarted, LegStarted{
 		LegID: s.leg, Direction: Outbound, Edge: "webrtc", Party: Party{Display: s.name, Agent: s.agent}, Agent: s.agent, StartedAt: time.Now(),
 	})
-	if b, ok := any(stream).(interface{ Begin() }); ok {
-		b.Begin()
-	}
+	stream.Begin()
 }
 
 // unwire closes the row of an agent's leg, with the quality of its stream.

@@ -111,8 +111,8 @@ func (t *Talk) hold(ctx context.Context) (TalkEnd, error) {
 	c := t.call
 	t.room = media.NewRoom(t.cfg.Engine)
 	c.quiet.stop()
-	t.begin()
 	c.talking.Store(t)
+	t.begin()
 	var err error
 	for t.end == nil && err == nil {
 		err = t.next(ctx)
