@@ -127,7 +127,7 @@ func (c *Client) request(inv Invite) (*sipmsg.Request, string, error) {
 	}
 	from := "sip:anonymous@anonymous.invalid"
 	if inv.From != "" {
-		from = "sip:" + header.User(inv.From) + "@" + c.local.Addr().String()
+		from = "sip:" + header.User(inv.From) + "@" + c.host()
 	}
 	name := ""
 	if inv.Name != "" {

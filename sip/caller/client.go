@@ -83,7 +83,7 @@ func (c *Client) listen() error {
 		return err
 	}
 	c.local = udp.LocalAddr().(*net.UDPAddr).AddrPort()
-	ua, err := sipgo.NewUA(sipgo.WithUserAgent("hotline-caller"), sipgo.WithUserAgentHostname(c.cfg.IP.String()),
+	ua, err := sipgo.NewUA(sipgo.WithUserAgent("hotline-caller"), sipgo.WithUserAgentHostname(hostOf(c.cfg.IP)),
 		sipgo.WithUserAgentTransportLayerOptions(sipmsg.WithTransportLayerLogger(c.cfg.Log)),
 		sipgo.WithUserAgentTransactionLayerOptions(sipmsg.WithTransactionLayerLogger(c.cfg.Log)))
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *Client) listen() error {
 	}
 	c.handle(server)
 	c.ua = ua
-	c.client, err = sipgo.NewClient(ua, sipgo.WithClientLogger(c.cfg.Log), sipgo.WithClientHostname(c.local.Addr().String()),
+	c.client, err = sipgo.NewClient(ua, sipgo.WithClientLogger(c.cfg.Log), sipgo.WithClientHostname(c.host()),
 		sipgo.WithClientPort(int(c.local.Port())), sipgo.WithClientNAT())
 	if err != nil {
 		return fmt.Errorf("SIP: %w", err)
@@ -224,4 +224,14 @@ func (c *Client) contact(transport string) string {
 		s += ";transport=" + transport
 	}
 	return s + ">"
+}
+
+// host is our own address as it stands in a SIP URI.
+func (c *Client) host() string { return hostOf(c.local.Addr()) }
+
+func hostOf(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]" // RFC 3261, section 25.1: IPv6reference
+	}
+	return a.String()
 }
