@@ -44,10 +44,18 @@ func (b *Book) Begin(number, agent string) (*Lease, error) {
 	return l, nil
 }
 
-// Check says whether a number could be called at all, without calling: what the console shows beside a number.
+// Check says whether a number may be called right now, without calling and without using anything up. The caps of one agent are
+// asked only when the call is made.
 func (b *Book) Check(number string) error {
-	_, _, err := b.route(b.snap.Load(), number)
-	return err
+	snap := b.snap.Load()
+	_, _, err := b.route(snap, number)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.turn()
+	return b.within(snap.limits, "")
 }
 
 // route finds the trunks for a number. The routes are asked in their order; each gives its trunks.

@@ -262,6 +262,12 @@ func TestCaps(t *testing.T) {
 		t.Error("no warning at four fifths")
 	}
 	o.wait(time.Minute)
+	if err := o.Check(number); err != nil {
+		t.Errorf("the cap of one agent stops all: %v", err)
+	}
+	if err := o.Check("+12125550100"); code(err) != "dial.not_allowed" {
+		t.Errorf("asked for a number that no route has: %v", err)
+	}
 	for range 3 { // the call that is up has used the minutes
 		if _, err := o.Begin(number, "ann"); code(err) != "dial.cap_agent_minutes_per_day" {
 			t.Errorf("above the agent's minutes: %v", err)
@@ -292,6 +298,9 @@ func TestCaps(t *testing.T) {
 		}
 	}
 	for _, b := range []*Book{o.Book, other} {
+		if err := b.Check(number); code(err) != "dial.cap_calls_per_day" {
+			t.Errorf("asked above all calls: %v", err)
+		}
 		if _, err := b.Begin(number, "eve"); code(err) != "dial.cap_calls_per_day" {
 			t.Errorf("above all calls: %v, usage %+v", err, b.Usage())
 		}
