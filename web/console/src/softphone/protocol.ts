@@ -34,7 +34,7 @@ export interface Config {
   queues: NamedTitle[] | null
   agents: Colleague[] | null
   pop_url?: string | null
-  ice?: RTCIceServer[] | null
+  ice?: { servers: string[] | null } | null
 }
 
 export interface PopParty {
@@ -53,6 +53,8 @@ export interface PopTicket {
   number: number
   subject: string
   state: TicketState
+  queue: string
+  updated_at: string
 }
 export interface PopContact {
   kind: string
@@ -71,7 +73,7 @@ export interface Pop {
   path: PathStep[] | null
   ticket: PopTicket | null
   matches: PopMatch[] | null
-  open_tickets: (PopTicket & { queue: string; updated_at: string })[] | null
+  open_tickets: PopTicket[] | null
   contacts: PopContact[] | null
   pop_url: string | null
 }
@@ -97,7 +99,15 @@ export interface CallParty {
   kind: 'caller' | 'agent' | 'number' | 'supervisor'
   name: string
   number: string
-  role: string
+  role: string // talking, held, away
+  away_until?: string | null
+}
+export interface ConsultView {
+  to: Target & { name: string }
+  by?: string // the agent who asks
+  state: 'ringing' | 'talking' | 'failed'
+  active: 'caller' | 'consult'
+  why?: string
 }
 export interface CallView {
   id: string
@@ -110,7 +120,7 @@ export interface CallView {
   held: boolean
   muted: boolean
   recording: 'on' | 'paused' | 'off'
-  consult: { to: Target & { name: string }; state: 'ringing' | 'talking' | 'failed'; active: 'caller' | 'consult' } | null
+  consult: ConsultView | null
   parties: CallParty[] | null
   pop: Pop | null
 }
@@ -124,16 +134,16 @@ export interface WrapView {
   default_code: string
 }
 export interface WayQuality {
-  loss: number
+  loss: number // share, 0 to 1
   jitter_ms: number
   rtt_ms: number
-  mos: number
+  mos: number // 0: nothing to tell from
 }
 export interface QualityView {
   call_id: string
   agent: WayQuality | null
   caller: WayQuality | null
-  one_way: null | '' | 'caller' | 'agent'
+  one_way: null | '' | 'caller' | 'agent' // who is not heard
 }
 export interface Snapshot {
   agent: AgentView | null
@@ -141,6 +151,7 @@ export interface Snapshot {
   offers: OfferView[] | null
   call: CallView | null
   wrap: WrapView | null
+  supervise?: { call_id: string; mode: string } | null
   config: Config
 }
 export interface Hello {

@@ -5,10 +5,11 @@ import { inject, onBeforeUnmount, onMounted, provide, ref, shallowReactive, watc
 export interface Binding {
   keys: string // "j", "shift+n", "mod+k", "g t" (one after the other)
   label: () => string
-  group: 'go' | 'list' | 'page' | 'player' | 'app'
+  group: 'go' | 'list' | 'page' | 'player' | 'call' | 'app'
   run: (event?: KeyboardEvent) => void
   layer: number
   typing?: boolean // also while typing in a field
+  always?: boolean // also while a dialog is open: a call waits for nobody
   hidden?: boolean // not an action of its own in the palette
   enabled?: () => boolean
 }
@@ -37,7 +38,7 @@ export const useKeys = defineStore('keys', () => {
   function find(keys: string, typing: boolean): Binding | undefined {
     let found: Binding | undefined
     for (const b of bindings) {
-      if (b.layer !== top() || (typing && !b.typing) || b.enabled?.() === false) continue
+      if ((b.layer !== top() && !b.always) || (typing && !b.typing) || b.enabled?.() === false) continue
       if (b.keys === keys) found = b
     }
     return found
@@ -72,10 +73,12 @@ export const useKeys = defineStore('keys', () => {
 export function keyName(event: KeyboardEvent): string {
   const { key } = event
   if (['Control', 'Shift', 'Alt', 'Meta'].includes(key)) return ''
-  const name = key.length === 1 ? (key === ' ' ? 'space' : key.toLowerCase()) : key.toLowerCase()
+  // With Alt some keyboards make a sign of a letter (macOS: å): the key itself counts.
+  const letter = event.altKey && /^Key[A-Z]$/.test(event.code ?? '') ? event.code.slice(3) : key
+  const name = letter === ' ' ? 'space' : letter.toLowerCase()
   const mod = isMac ? event.metaKey : event.ctrlKey
   if (!mod && (event.ctrlKey || event.metaKey)) return ''
-  const shift = event.shiftKey && (key.length > 1 || /[a-z]/i.test(key))
+  const shift = event.shiftKey && (key.length > 1 || /[a-z]/i.test(letter))
   return `${mod ? 'mod+' : ''}${event.altKey ? 'alt+' : ''}${shift ? 'shift+' : ''}${name}`
 }
 
@@ -103,7 +106,7 @@ export function keyCaps(keys: string): string[] {
   )
 }
 
-export type KeyOptions = Partial<Pick<Binding, 'group' | 'typing' | 'hidden' | 'enabled'>>
+export type KeyOptions = Partial<Pick<Binding, 'group' | 'typing' | 'always' | 'hidden' | 'enabled'>>
 
 /** Binds a key while the component lives. */
 export function useKey(keys: string, label: () => string, run: Binding['run'], options: KeyOptions = {}): void {

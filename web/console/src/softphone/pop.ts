@@ -1,0 +1,27 @@
+// Who a caller is to the person who looks, from what the pop says. Pure.
+import type { Pop, PopMatch } from './protocol'
+
+/** The match that stands for the caller: the chosen one, the surest, or none. */
+export function likely(pop: Pop | null | undefined, chosen?: string): PopMatch | null {
+  const matches = pop?.matches ?? []
+  const order = { verified: 0, known: 1, maybe: 2 }
+  return matches.find((m) => m.party.id === chosen) ?? [...matches].sort((a, b) => order[a.level] - order[b.level])[0] ?? null
+}
+/** Nobody here has a name for this caller: a field asks for it. */
+export function isUnknown(pop: Pop): boolean {
+  return !pop.caller.withheld && (pop.matches ?? []).every((m) => m.party.name === '')
+}
+/** Several people share this number: somebody has to say which. */
+export function isShared(pop: Pop): boolean {
+  return (pop.matches ?? []).filter((m) => m.party.name !== '').length > 1
+}
+/** Only a web page may be opened for a caller, whatever the setting says. */
+export function safeUrl(url: string | null | undefined): string {
+  if (!url) return ''
+  try {
+    const parsed = new URL(url)
+    return parsed.protocol === 'https:' || parsed.protocol === 'http:' ? parsed.href : ''
+  } catch {
+    return ''
+  }
+}
