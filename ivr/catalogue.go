@@ -44,6 +44,10 @@ var catalogue = map[string]phrase{
 	"callback-bad":     {"这个号码无法使用。", "That number cannot be used."},
 	"callback-noted":   {"好的，您的排队位置已保留，我们会尽快给您回电。", "Thank you. We have kept your place in line and will call you back as soon as possible."},
 
+	"agent-lost":    {"很抱歉，与坐席的连接中断了。请不要挂机，我们马上为您接通下一位坐席。", "We are sorry, we have lost the connection to your agent. Please stay on the line: you are next."},
+	"agent-busy":    {"您要找的坐席暂时无法接听，下一位空闲的坐席将为您服务。", "The person you asked for cannot take your call now. The next free agent will help you."},
+	"transfer-back": {"您要转接的号码暂时无法接通，请不要挂机，我们马上为您接通坐席。", "The number cannot be reached at the moment. Please stay on the line: you are next."},
+
 	"voicemail-greeting": {"请在提示音后留言，结束请按井号键。", "Please leave a message after the tone, and press the hash key when you are done."},
 	"voicemail-short":    {"留言太短。", "Your message was too short."},
 	"voicemail-review":   {"保存留言请按一，试听请按二，重新录制请按三。", "To keep your message, press one. To listen to it, press two. To record it again, press three."},

@@ -26,11 +26,21 @@ type Config struct {
 	Queues     *acd.Queues
 	Recordings *recordings.Store
 	Tickets    TicketStates
-	Dialer     call.Dialer   // transfers call out through it; nil: the peer is asked to (REFER)
-	Engine     *media.Engine // of the room where a transferred caller talks; needed with Dialer
+	Agents     Agents              // nil: nobody is told who talks
+	Calls      Originator          // makes outbound calls: the switchboard; nil: there are none
+	Dialer     call.Dialer         // transfers call out through it; nil: the peer is asked to (REFER)
+	Engine     *media.Engine       // of the rooms where callers talk
+	Observe    func(call.TalkView) // each change of each conversation, in the call's goroutine: it must not block
+	Away       time.Duration       // for so long an agent's browser may be away from a conversation; 0 means 20 s
 	Rules      Rules
+	RecordOut  bool   // outbound calls are recorded from the answer on
 	Country    string // of numbers that callers type for a call-back; "" is CN
 	Log        *slog.Logger
+}
+
+// Originator makes outbound calls: a call.Switchboard.
+type Originator interface {
+	Originate(ctx context.Context, o call.Originate, s call.Script) (callID string, err error)
 }
 
 // TicketStates tells how a ticket stands: a tickets.Desk.

@@ -28,14 +28,21 @@ type wait struct {
 	callKey  byte // asks for a call-back; 0: none is offered
 	deadline time.Time
 	entered  time.Time
+	say      []*media.Prompt // first; nil is the queue's own words
+	deaf     func()          // an agent's answer does not count any more
 }
 
-// queue lets the caller wait: music, announcements if they have improved, keys, the maximum.
-func (r *run) queue(ctx context.Context, s *flow.Queue) (passed, error) {
-	w := &wait{run: r, spec: s, settings: r.settings(s.Queue.Value), entered: time.Now()}
+// queue lets the caller wait for an agent.
+func (r *run) queue(ctx context.Context, s *flow.Queue) (passed, error) { return r.enqueue(ctx, s, entry{}) }
+
+// enqueue lets the caller wait: music, announcements if they have improved, keys, the maximum, or an agent who answers.
+func (r *run) enqueue(ctx context.Context, s *flow.Queue, e entry) (passed, error) {
+	w := &wait{run: r, spec: s, settings: r.settings(s.Queue.Value), entered: time.Now(), say: e.say}
 	w.callKey = w.callbackKey()
 	r.unserved()
-	place, err := r.x.cfg.Line.Join(ctx, acd.Waiter{CallID: r.call.ID, Caller: r.call.Info.Caller.Number, Queue: s.Queue.Value})
+	place, err := r.x.cfg.Line.Join(ctx, acd.Waiter{
+		CallID: r.call.ID, Caller: r.call.Info.Caller.Number, Queue: s.Queue.Value, Language: r.call.Language(), Front: e.front,
+	})
 	if err != nil {
 		if ctx.Err() != nil {
 			return passed{}, context.Cause(ctx)
@@ -51,12 +58,15 @@ func (r *run) queue(ctx context.Context, s *flow.Queue) (passed, error) {
 	if r.flow.Record == flow.RecordQueue {
 		r.startTape(ctx)
 	}
-	out, why, err := w.stay(ctx)
+	out, why, taken, err := w.staffed(ctx)
 	if err != nil {
 		w.leave(err)
 		return out, err
 	}
 	w.left(why)
+	if taken != nil {
+		return r.converse(ctx, s, taken.Seat)
+	}
 	return out, r.back(ctx, out.next)
 }
 
@@ -109,6 +119,9 @@ func (w *wait) instead(ctx context.Context, action acd.Action) (passed, error) {
 			return out, err
 		}
 	}
+	if w.spec.Timeout.Node == "" {
+		return passed{}, w.call.Play(ctx, w.phrases("try-later", "goodbye")...)
+	}
 	return passed{next: w.spec.Timeout.Node}, nil
 }
 
@@ -129,7 +142,10 @@ func (w *wait) stay(ctx context.Context) (passed, acd.Reason, error) {
 	defer stop()
 	limit := cmp.Or(w.spec.MaxWait, time.Duration(w.settings.MaxWaitS)*time.Second, defaultMaxWait)
 	w.deadline = w.entered.Add(limit)
-	sounds := w.or(w.spec.Say, "queue-enter")
+	sounds := w.say
+	if sounds == nil {
+		sounds = w.or(w.spec.Say, "queue-enter")
+	}
 	if w.place.Resumed() {
 		sounds = slices.Concat(sounds, w.phrases("place-kept"))
 	}
@@ -252,6 +268,9 @@ func (w *wait) callback(ctx context.Context) (passed, acd.Reason, error) {
 	}
 	position, joined := 0, w.entered
 	if w.place != nil {
+		if w.deaf(); ctx.Err() != nil {
+			return passed{}, "", context.Cause(ctx) // an agent was faster
+		}
 		position, joined = w.place.Position(), w.place.JoinedAt()
 		w.place.KeepForCallback()
 		w.call.Leaving(string(acd.LeftCallback))

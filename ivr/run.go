@@ -23,7 +23,8 @@ type run struct {
 	steps   int
 	escaped bool // the budget was used up once: the fallback is the last chance
 	tape    func()
-	result  call.Result // what the caller got so far
+	result  call.Result        // what the caller got so far
+	ended   func(call.TalkEnd) // hears how the first conversation ended
 }
 
 // passed is what came of a node.
