@@ -33,7 +33,9 @@ type wait struct {
 }
 
 // queue lets the caller wait for an agent.
-func (r *run) queue(ctx context.Context, s *flow.Queue) (passed, error) { return r.enqueue(ctx, s, entry{}) }
+func (r *run) queue(ctx context.Context, s *flow.Queue) (passed, error) {
+	return r.enqueue(ctx, s, entry{})
+}
 
 // enqueue lets the caller wait: music, announcements if they have improved, keys, the maximum, or an agent who answers.
 func (r *run) enqueue(ctx context.Context, s *flow.Queue, e entry) (passed, error) {
