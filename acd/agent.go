@@ -33,17 +33,16 @@ type Agent struct {
 	After    *After     `json:"after"`    // asked for when the call and its after-call work are over
 	Session  string     `json:"session"`  // the browser tab that has the softphone; "" when none has
 	Media    bool       `json:"media"`    // the tab's audio is up
+	Node     string     `json:"node"`
 	Team     string     `json:"team"`
 	Queues   []string   `json:"queues"`
 	Skills   Skills     `json:"skills"`
-	Capacity int        `json:"capacity"`
 	Misses   int        `json:"misses"` // offers in a row that were not answered
-	Calls    int        `json:"calls"`  // answered on the day CallsOn
-	CallsOn  time.Time  `json:"-"`
-	Node     string     `json:"node"`
-	Version  int64      `json:"version"`
-	ReadyAt  time.Time  `json:"-"` // since when idle, for the longest idle
-	Disabled bool       `json:"-"` // the account is closed
+	Calls    int        `json:"calls"`  // answered today
+	Change   int64      `json:"change"` // counts up with the row
+
+	wrap wrapNote // given during the call
+	owes int      // statements that wait for the database: what is here is ahead of the row
 }
 
 // Skills are levels from 1 to 5 by the name of the skill.
@@ -63,14 +62,8 @@ type After struct {
 	Reason string `json:"reason"`
 }
 
-// Wrap is the after-call work that an agent has to do.
-type Wrap struct {
-	CallID      string     `json:"call_id"`
-	Queue       string     `json:"queue"`
-	Mode        WrapMode   `json:"mode"`
-	Deadline    *time.Time `json:"deadline"`
-	DefaultCode string     `json:"default_code"`
-}
+// wrapNote is a wrap-up code with its note.
+type wrapNote struct{ code, note string }
 
 // Kind says why an agent is rung.
 type Kind string
@@ -118,3 +111,39 @@ const (
 	GoneDeclined  Gone = "declined"
 	GoneFailed    Gone = "failed" // could not be shown
 )
+
+// free says that an agent may be offered a call by this node.
+func (a *Agent) free(node string) bool {
+	return a.State == Ready && a.Media && a.Session != "" && a.Node == node && a.owes == 0
+}
+
+// rung says that an agent has a live offer.
+func (a *Agent) rung() bool { return a.State == Reserved || a.State == Ringing }
+
+// busy says that a wish for another state waits for the end of a call.
+func (a *Agent) busy() bool { return a.rung() || a.State == Talking || a.State == WrapUp }
+
+// set puts an agent into a state, in memory: what a statement does to the row.
+func (a *Agent) set(s State, reason string, now time.Time, for_ time.Duration) {
+	a.State, a.Reason, a.Since, a.Deadline = s, reason, now, nil
+	if for_ > 0 {
+		until := now.Add(for_)
+		a.Deadline = &until
+	}
+}
+
+// release does to the copy what freeSQL does to the row.
+func (a *Agent) release(now time.Time) {
+	s, reason, limit := Ready, "", time.Duration(0)
+	if a.After != nil {
+		s, reason = a.After.State, a.After.Reason
+	}
+	switch {
+	case s == NotReady:
+		limit = maxPause
+	case s == Ready && !a.Media:
+		limit = mediaGrace
+	}
+	a.set(s, reason, now, limit)
+	a.After, a.Lease, a.wrap = nil, Lease{}, wrapNote{}
+}

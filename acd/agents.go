@@ -4,8 +4,12 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"sync"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 
 	"hotline/acd/roster"
 	"hotline/call"
@@ -22,58 +26,287 @@ type AgentsConfig struct {
 	Log     *slog.Logger
 }
 
-// Agents are those who take calls: their rows, with a copy in memory. SQL settles who has whom.
+// Agents are those who take calls: their rows, with a copy in memory. SQL settles who has whom; the copy says whom it is worth to
+// ask for, and goes on alone while the database is away.
 type Agents struct {
-	cfg    AgentsConfig
-	roster *roster.Roster
+	cfg     AgentsConfig
+	roster  *roster.Roster
+	changes announcer
+	work    chan struct{} // capacity 1: there are jobs
+	alarm   chan struct{} // capacity 1: a deadline may be nearer than was thought
+
+	mu        sync.Mutex
+	copy      map[string]*Agent
+	offers    map[string]*ringing
+	over      []string // offers that ended lately
+	seats     map[string][]string
+	held      map[string]bool // are about to be rung
+	handling  map[string]*handling
+	missing   map[string]int // how often a call that is leased was not found
+	debts     []debt
+	restUntil time.Time
+	jobs      []func(context.Context)
 }
 
 // OpenAgents reads the agents and frees those whom the process before left with calls that are dead. The journal must not run yet.
 func OpenAgents(ctx context.Context, cfg AgentsConfig) (*Agents, error) {
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
-	r, err := roster.Open(ctx, cfg.Pool, cfg.Log)
-	return &Agents{cfg: cfg, roster: r}, err
+	a := &Agents{
+		cfg: cfg, work: make(chan struct{}, 1), alarm: make(chan struct{}, 1), copy: map[string]*Agent{}, offers: map[string]*ringing{},
+		seats: map[string][]string{}, handling: map[string]*handling{}, held: map[string]bool{}, missing: map[string]int{},
+	}
+	var err error
+	if a.roster, err = roster.Open(ctx, cfg.Pool, cfg.Log, func() { a.changes.announce() }); err != nil {
+		return nil, err
+	}
+	if err := a.reconcile(ctx); err != nil {
+		return nil, err
+	}
+	if cfg.Journal != nil {
+		cfg.Journal.On(call.FactCallEnded, a.onCallEnded)
+		cfg.Journal.On(call.FactCallbackAsked, a.onCallbackAsked)
+		cfg.Journal.On(call.FactCallbackResult, a.onCallbackResult)
+	}
+	return a, a.refresh(ctx, true)
 }
-
-// Run keeps deadlines and leases until ctx is done.
-func (a *Agents) Run(ctx context.Context) error { <-ctx.Done(); return nil }
 
 // Roster is who the agents are: teams, skills, members of queues, reasons of pauses and codes.
 func (a *Agents) Roster() *roster.Roster { return a.roster }
 
-// Arrive says that a tab of the agent has the softphone now; the one that had it before has it no more. An account of the role agent
-// becomes an agent here. The error is of kind NotFound for an account that is no agent.
-func (a *Agents) Arrive(ctx context.Context, agent, session string) (Agent, error) {
-	return Agent{}, nil
+// reconcile takes away what the process before this one, on the same node, held: its tabs are gone and its calls are dead. Who was in
+// a call is ready as soon as the browser is back.
+func (a *Agents) reconcile(ctx context.Context) error {
+	now := time.Now()
+	b := &pgx.Batch{}
+	b.Queue(`update work_offer set state = 'withdrawn', reason = 'restart', ended_at = $2 where node = $1 and state = 'live'`, a.cfg.Node, now)
+	b.Queue(`update agent a set media = false, session = '',
+		deadline = case when a.state = 'ready' then @now::timestamptz + interval '1 minute' else a.deadline end where a.node = @node`,
+		pgx.NamedArgs{"node": a.cfg.Node, "now": now})
+	b.Queue(`update agent a set `+freeSQL+` where a.node = @node and a.state in ('reserved', 'ringing', 'talking')`,
+		pgx.NamedArgs{"node": a.cfg.Node, "now": now})
+	return a.cfg.Pool.SendBatch(ctx, b).Close()
 }
 
-// Leave says that the tab is gone. Nothing happens when another tab has the softphone meanwhile.
-func (a *Agents) Leave(ctx context.Context, agent, session string) error { return nil }
+const (
+	workers      = 4
+	wholeEvery   = 30 * time.Second
+	missingTwice = 3 // sweeps for which a leased call must not be found
+)
 
-// Media says whether the audio of the tab is up. Nobody without audio is offered a call.
-func (a *Agents) Media(ctx context.Context, agent, session string, live bool) error { return nil }
-
-// Ready lets an agent take calls: from a pause, after-call work that needs no code, or after not responding.
-func (a *Agents) Ready(ctx context.Context, agent string) (Agent, error) { return Agent{}, nil }
-
-// Pause takes an agent out, for a reason of the roster. In a call it is [Agents.After].
-func (a *Agents) Pause(ctx context.Context, agent, reason string) (Agent, error) {
-	return Agent{}, nil
+// Run keeps deadlines and leases until ctx is done.
+func (a *Agents) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.roster.Run(ctx) })
+	for range workers {
+		g.Go(func() error { a.serve(ctx); return nil })
+	}
+	g.Go(func() error { a.tend(ctx); return nil })
+	return g.Wait()
 }
 
-// Offline sends an agent home. In a call it is [Agents.After].
-func (a *Agents) Offline(ctx context.Context, agent string) (Agent, error) { return Agent{}, nil }
-
-// After asks for the state that follows the call and its after-call work: ready, not_ready with a reason, or offline.
-func (a *Agents) After(ctx context.Context, agent string, s State, reason string) (Agent, error) {
-	return Agent{}, nil
+// do lets a worker run f soon.
+func (a *Agents) do(f func(context.Context)) {
+	a.mu.Lock()
+	a.jobs = append(a.jobs, f)
+	a.mu.Unlock()
+	signal(a.work)
 }
 
-// Get returns an agent, from memory.
-func (a *Agents) Get(agent string) (Agent, bool) { return Agent{}, false }
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
 
-// List returns all agents, from memory, by name.
-func (a *Agents) List() []Agent { return nil }
+// serve runs jobs until ctx is done and none is left.
+func (a *Agents) serve(ctx context.Context) {
+	for {
+		for a.job(context.WithoutCancel(ctx)) {
+		}
+		select {
+		case <-a.work:
+		case <-ctx.Done():
+			for a.job(context.WithoutCancel(ctx)) {
+			}
+			return
+		}
+	}
+}
 
-// Changes subscribes to agents: their ids, whenever a row has changed.
-func (a *Agents) Changes() *Changes { return nil }
+func (a *Agents) job(ctx context.Context) bool {
+	a.mu.Lock()
+	if len(a.jobs) == 0 {
+		a.mu.Unlock()
+		return false
+	}
+	f := a.jobs[0]
+	a.jobs = a.jobs[1:]
+	more := len(a.jobs) > 0
+	a.mu.Unlock()
+	if more {
+		signal(a.work)
+	}
+	f(ctx)
+	return true
+}
+
+// nudge lets tend look at the deadlines again.
+func (a *Agents) nudge() { signal(a.alarm) }
+
+// tend ends what is due, pays debts, and reads what other nodes have changed.
+func (a *Agents) tend(ctx context.Context) {
+	whole := time.Now()
+	swept := time.Time{}
+	t := time.NewTimer(0)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-a.alarm:
+		case <-ctx.Done():
+			return
+		}
+		now := time.Now()
+		a.expire(ctx, now)
+		if now.Sub(swept) >= tick {
+			swept = now
+			if a.pay(ctx) {
+				full := now.Sub(whole) >= wholeEvery
+				if err := a.refresh(ctx, full); err != nil && ctx.Err() == nil {
+					a.cfg.Log.Debug("the agents could not be read; the copy in memory stands", "error", err)
+				} else if full {
+					whole = now
+				}
+				a.sweep(ctx, time.Now())
+			}
+		}
+		t.Reset(min(tick, max(time.Millisecond, time.Until(a.nextDue()))))
+	}
+}
+
+// nextDue is when the next offer is over.
+func (a *Agents) nextDue() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	next := time.Now().Add(tick)
+	for _, o := range a.offers {
+		if o.until.Before(next) && !o.expiring {
+			next = o.until
+		}
+	}
+	return next
+}
+
+// expire ends the offers that were not answered in time.
+func (a *Agents) expire(ctx context.Context, now time.Time) {
+	a.mu.Lock()
+	var due []string
+	for id, o := range a.offers {
+		if !now.Before(o.until) && !o.round.claimed && !o.expiring {
+			o.expiring = true
+			due = append(due, id)
+		}
+	}
+	a.mu.Unlock()
+	for _, id := range due {
+		a.do(func(ctx context.Context) { a.drop(ctx, id, outcome{why: GoneTimeout}) })
+	}
+}
+
+// sweep ends states whose deadline has passed, and leases on what is not there.
+func (a *Agents) sweep(ctx context.Context, now time.Time) {
+	a.mu.Lock()
+	var due []Agent
+	for _, g := range a.copy {
+		lost := a.lostLease(g, now)
+		if g.owes == 0 && g.Node == a.cfg.Node && (lost || g.Deadline != nil && !now.Before(*g.Deadline)) {
+			due = append(due, *g)
+		}
+	}
+	a.mu.Unlock()
+	for _, g := range due {
+		if err := a.overdue(ctx, g, now); err != nil {
+			a.cfg.Log.Warn("the end of an agent's state could not be written; it is tried again", "agent", g.ID, "state", g.State, "error", err)
+		}
+	}
+}
+
+// lostLease says that an agent is busy with what is not there: an offer that nobody holds, a call that is dead. a.mu is held.
+func (a *Agents) lostLease(g *Agent, now time.Time) bool {
+	switch {
+	case g.rung():
+		return a.offers[g.Lease.Offer] == nil && now.Sub(g.Since) > leaseSlack
+	case g.State == Talking && a.cfg.Live != nil && !a.cfg.Live(g.Lease.Call):
+		a.missing[g.ID]++
+		return a.missing[g.ID] >= missingTwice
+	}
+	delete(a.missing, g.ID)
+	return false
+}
+
+// overdue ends the state of an agent whose time is up.
+func (a *Agents) overdue(ctx context.Context, g Agent, now time.Time) error {
+	switch g.State {
+	case Reserved, Ringing:
+		o := &ringing{Offer: Offer{ID: g.Lease.Offer, Agent: g.ID, CallID: g.Lease.Call, Queue: g.Lease.Queue}}
+		return a.releaseRow(ctx, o, outcome{why: GoneFailed, reason: "lost"}, now)
+	case Talking:
+		if a.cfg.Live != nil && !a.cfg.Live(g.Lease.Call) {
+			return a.ended(ctx, g)
+		}
+		_, err := a.apply(ctx, change{agents: []string{g.ID},
+			sql:  `update agent a set deadline = @until where a.account_id = @agent and a.lease_call = @call and a.state = 'talking' returning ` + agentColumns,
+			args: pgx.NamedArgs{"agent": g.ID, "call": g.Lease.Call, "until": now.Add(maxTalk)}})
+		return err
+	case WrapUp:
+		return a.wrapDue(ctx, g)
+	}
+	next, reason, limit := Offline, "", time.Duration(0)
+	if g.State == Ready && g.Session != "" {
+		next, reason, limit = NotReady, NoMedia, maxPause
+	}
+	_, err := a.apply(ctx, change{agents: []string{g.ID},
+		sql: `update agent a set state = @next, reason = @reason, since = @now, deadline = @deadline
+			where a.account_id = @agent and a.state = @state and a.deadline <= @now returning ` + agentColumns,
+		args: pgx.NamedArgs{"agent": g.ID, "state": g.State, "next": next, "reason": reason, "now": now, "deadline": deadline(now, limit)}})
+	return err
+}
+
+// wrapDue ends after-call work whose time is up: with the default code, or, where the agent must choose one, by taking the agent out
+// until one is chosen.
+func (a *Agents) wrapDue(ctx context.Context, g Agent) error {
+	w := a.wrapping(g.Lease.Queue)
+	n := g.wrap
+	n.code = cmp.Or(n.code, w.DefaultCode)
+	if w.Mode == WrapMandatory && n.code == "" && g.After == nil {
+		if _, err := a.wish(ctx, g.ID, NotReady, NoCode); err != nil {
+			return err
+		}
+	}
+	return a.finishWrap(ctx, g, n, true)
+}
+
+// working returns how many work for a queue, busy or free.
+func (a *Agents) working(queue string) int {
+	members := a.roster.Members(queue)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
+	for _, p := range members {
+		if g := a.copy[p.ID]; g != nil && (g.busy() || g.State == Ready) {
+			n++
+		}
+	}
+	return n
+}
+
+// handles returns the mean time that a call of a queue has taken lately; 0 if none has.
+func (a *Agents) handles(queue string) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if h := a.handling[queue]; h != nil {
+		return h.talk + h.wrap
+	}
+	return 0
+}

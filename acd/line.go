@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -38,19 +39,23 @@ type LineConfig struct {
 	Queues *Queues       // nil: every queue has the default settings
 	Agents *Agents       // nil: nobody works
 	Caller Caller        // dials for call-backs; nil: they wait for somebody to make them by hand
-	Staff  Staff         // nil: nobody works
-	Pool   *pgxpool.Pool // nil: what was kept before a restart is not looked for
+	Pool   *pgxpool.Pool // nil: what was kept before a restart is not looked for, nor who calls
 	Log    *slog.Logger
 }
 
-// Line knows who waits where. It is in memory: a place lives as long as its call, which lives in this process.
+// Line knows who waits where, and offers them to agents. It is in memory: a place lives as long as its call, which lives in this
+// process; call-backs are rows as well.
 type Line struct {
-	cfg  LineConfig
-	kick chan struct{} // capacity 1: somebody came or is free
+	cfg     LineConfig
+	kick    chan struct{} // capacity 1: somebody came or is free
+	changes announcer
+	staff   staff // nil: nobody works
 
 	mu      sync.Mutex
 	waiting map[string][]*Place // by queue, the next first
 	kept    map[caller][]kept
+	turns   map[string]map[string]uint64 // of agents, by queue, for round robin
+	jobs    []func(context.Context)
 	seq     uint64
 	stats   LineStats
 }
@@ -77,10 +82,20 @@ type kept struct {
 // NewLine returns a line where nobody waits.
 func NewLine(cfg LineConfig) *Line {
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
-	return &Line{
-		cfg: cfg, kick: make(chan struct{}, 1), waiting: map[string][]*Place{}, kept: map[caller][]kept{},
+	l := &Line{
+		cfg: cfg, kick: make(chan struct{}, 1), waiting: map[string][]*Place{}, kept: map[caller][]kept{}, turns: map[string]map[string]uint64{},
 		stats: LineStats{Left: map[Reason]uint64{}},
 	}
+	if cfg.Agents != nil {
+		l.staff = cfg.Agents
+	}
+	return l
+}
+
+// staff is what an expected wait is made of.
+type staff interface {
+	working(queue string) int           // how many work for the queue, busy or free
+	handles(queue string) time.Duration // the mean time that a call of the queue takes; 0 if it is not known
 }
 
 // Waiter is somebody who joins a line.
@@ -112,15 +127,8 @@ func (l *Line) Join(ctx context.Context, w Waiter) (*Place, error) {
 		l.stats.Full++
 		return nil, hotline.Errorf(hotline.Unavailable, "queue.full", "%d wait in the queue %q, which is all it takes", s.MaxWaiting, w.Queue)
 	}
-	priority := w.Priority
-	if w.VIP {
-		priority += seconds(s.VIPPriorityS)
-	}
-	l.seq++
-	p := &Place{
-		line: l, waiter: w, settings: s, seq: l.seq, joinedAt: now, entered: now, rank: now.Add(-priority), resumed: resumed,
-		changed: make(chan struct{}, 1), offers: make(chan Reservation, 1),
-	}
+	p := l.place(w, s, now)
+	p.resumed = resumed
 	if resumed {
 		p.joinedAt = back.joinedAt
 		if !back.rank.After(p.rank) {
@@ -134,6 +142,25 @@ func (l *Line) Join(ctx context.Context, w Waiter) (*Place, error) {
 	l.wake()
 	return p, nil
 }
+
+// place makes a place. l.mu is held.
+func (l *Line) place(w Waiter, s Settings, now time.Time) *Place {
+	priority := w.Priority
+	if w.VIP {
+		priority += seconds(s.VIPPriorityS)
+	}
+	if w.Front {
+		priority += frontPriority
+	}
+	l.seq++
+	return &Place{
+		line: l, waiter: w, settings: s, seq: l.seq, joinedAt: now, entered: now, rank: now.Add(-priority), changed: make(chan struct{}, 1),
+		stop: func() bool { return false }, answered: make(chan struct{}), seek: seek{known: l.cfg.Pool == nil || w.Caller == "" && w.PartyID == ""},
+	}
+}
+
+// frontPriority is more than anybody waits, or has priority.
+const frontPriority = 1000 * time.Hour
 
 // reasonOf is why a place is left whose call has ended.
 func reasonOf(cause error) Reason {
@@ -161,6 +188,7 @@ func (l *Line) insert(p *Place) {
 	for _, behind := range l.waiting[p.waiter.Queue][at:] {
 		behind.signal()
 	}
+	l.changes.announce(p.waiter.Queue)
 }
 
 func byRank(a, b *Place) int { return cmp.Or(a.rank.Compare(b.rank), cmp.Compare(a.seq, b.seq)) }
@@ -175,6 +203,7 @@ func (l *Line) remove(p *Place) {
 	for _, behind := range list[at+1:] {
 		behind.signal()
 	}
+	l.changes.announce(p.waiter.Queue)
 	if list = slices.Delete(list, at, at+1); len(list) == 0 {
 		delete(l.waiting, p.waiter.Queue)
 		return
@@ -247,11 +276,21 @@ func (l *Line) Waiting(queue string) []Standing {
 	for i, p := range l.waiting[queue] {
 		list = append(list, Standing{
 			CallID: p.waiter.CallID, Caller: p.waiter.Caller, Queue: queue, Position: i + 1, Waited: now.Sub(p.joinedAt),
-			JoinedAt: p.joinedAt, Callback: p.callback, Offered: p.agent != "",
+			JoinedAt: p.joinedAt, Callback: p.callback, Offered: p.seek.round != nil,
 		})
 	}
 	return list
 }
+
+// Queues returns the queues in which somebody waits.
+func (l *Line) Queues() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.waiting))
+}
+
+// Changes subscribes to the line: the queues in which somebody came, went or is rung for.
+func (l *Line) Changes() *Changes { return l.changes.subscribe() }
 
 // Count returns how many wait in a queue with somebody on the line.
 func (l *Line) Count(queue string) int {
@@ -279,9 +318,4 @@ func (l *Line) Stats() LineStats {
 }
 
 // wake lets the matcher look.
-func (l *Line) wake() {
-	select {
-	case l.kick <- struct{}{}:
-	default:
-	}
-}
+func (l *Line) wake() { signal(l.kick) }

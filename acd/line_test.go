@@ -3,15 +3,10 @@ package acd
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"hotline"
 	"hotline/call"
@@ -233,8 +228,9 @@ func TestACallbackKeepsThePlace(t *testing.T) {
 
 func TestAnnouncementsOnlyImprove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		staff := newStaff(2)
-		l := NewLine(LineConfig{Staff: staff})
+		staff := &fixedStaff{2}
+		l := NewLine(LineConfig{})
+		l.staff = staff
 		ctx := t.Context()
 		var ahead []*Place
 		for range 5 {
@@ -260,7 +256,7 @@ func TestAnnouncementsOnlyImprove(t *testing.T) {
 		if a, ok := p.Announce(); !ok || a != (Announcement{5, 8 * time.Minute}) {
 			t.Errorf("%+v", a)
 		}
-		staff.working = 0
+		staff.n = 0
 		ahead[2].Leave(LeftAbandoned)
 		if a, ok := p.Announce(); !ok || a != (Announcement{4, 0}) {
 			t.Errorf("nobody works, and a wait is told: %+v", a)
@@ -276,48 +272,11 @@ func TestAnnouncementsOnlyImprove(t *testing.T) {
 	})
 }
 
-// staff is a Staff of n agents who work for every queue.
-type staff struct {
-	mu      sync.Mutex
-	working int
-	free    []string
-	busy    map[string]string // agent: call
-	wrong   []string
-}
+// fixedStaff is n who work, of whose calls nothing is known yet.
+type fixedStaff struct{ n int }
 
-func newStaff(n int) *staff {
-	s := &staff{working: n, busy: map[string]string{}}
-	for i := range n {
-		s.free = append(s.free, fmt.Sprint("agent-", i))
-	}
-	return s
-}
-
-func (s *staff) Working(string) int            { return s.working }
-func (s *staff) Handling(string) time.Duration { return 0 }
-
-func (s *staff) Reserve(_, callID string) (string, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.free) == 0 {
-		return "", false
-	}
-	agent := s.free[0]
-	s.free = s.free[1:]
-	s.busy[agent] = callID
-	return agent, true
-}
-
-func (s *staff) Release(agent, callID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy[agent] != callID {
-		s.wrong = append(s.wrong, fmt.Sprintf("%s was released by %s, and was %q's", agent, callID, s.busy[agent]))
-		return
-	}
-	delete(s.busy, agent)
-	s.free = append(s.free, agent)
-}
+func (s *fixedStaff) working(string) int           { return s.n }
+func (s *fixedStaff) handles(string) time.Duration { return 0 }
 
 func runLine(t *testing.T, l *Line) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -329,127 +288,4 @@ func runLine(t *testing.T, l *Line) (stop func()) {
 			t.Error(err)
 		}
 	}
-}
-
-func TestThoseWhoWaitMeetThoseWhoAreFree(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStaff(1)
-		l := NewLine(LineConfig{Staff: s})
-		defer runLine(t, l)()
-		a := join(t, l, t.Context(), Waiter{Queue: "q"})
-		r, err := a.Reserve(t.Context())
-		if err != nil || r.Agent != "agent-0" || a.Position() != 1 || !l.Waiting("q")[0].Offered {
-			t.Fatalf("%+v, %v", r, err)
-		}
-		b := join(t, l, t.Context(), Waiter{Queue: "q"})
-		short, cancel := context.WithTimeoutCause(t.Context(), 10*time.Second, call.ErrMaxWait)
-		defer cancel()
-		if _, err := b.Reserve(short); !errors.Is(err, call.ErrMaxWait) {
-			t.Errorf("%v", err)
-		}
-		r.Release() // declined: the same caller is still the next
-		r.Release()
-		if r, err = a.Reserve(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		a.Leave(LeftAnswered)
-		if len(s.free) != 0 {
-			t.Error("an agent who talks is free")
-		}
-		s.Release(r.Agent, a.waiter.CallID) // the call is over
-		if r, err := b.Reserve(t.Context()); err != nil || r.Agent != "agent-0" {
-			t.Errorf("%+v, %v", r, err)
-		}
-		b.Leave(LeftAbandoned) // while the agent is being rung
-		if len(s.free) != 1 || len(s.wrong) > 0 {
-			t.Errorf("free %v, wrong %v", s.free, s.wrong)
-		}
-	})
-}
-
-// Random callers and agents: an agent is with one caller at a time, whoever is free meets whoever waits, each enter has one leave,
-// and nothing is left over.
-func TestRandomCallers(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		agents := rapid.IntRange(0, 4).Draw(rt, "agents")
-		plans := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) plan {
-			return plan{
-				at:     time.Duration(rapid.IntRange(0, 20).Draw(rt, "at")) * time.Second,
-				for_:   time.Duration(rapid.IntRange(0, 20).Draw(rt, "patience")) * time.Second,
-				talk:   time.Duration(rapid.IntRange(0, 5).Draw(rt, "talk")) * time.Second,
-				queue:  rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "queue"),
-				number: rapid.SampledFrom([]string{"", "+1", "+2", "+3"}).Draw(rt, "number"),
-				how:    rapid.SampledFrom([]Reason{LeftAbandoned, LeftCut, LeftCallback, LeftTimeout}).Draw(rt, "how"),
-				refuse: rapid.Bool().Draw(rt, "decline"),
-			}
-		}), 1, 25).Draw(rt, "callers")
-		synctest.Test(t, func(t *testing.T) {
-			s := newStaff(agents)
-			l := NewLine(LineConfig{Staff: s})
-			stop := runLine(t, l)
-			var wg sync.WaitGroup
-			for i, p := range plans {
-				wg.Go(func() { p.live(t, l, s, fmt.Sprint("call-", i)) })
-			}
-			wg.Wait()
-			stop()
-			st := l.Stats()
-			var left uint64
-			for n := range maps.Values(st.Left) {
-				left += n
-			}
-			if st.Entered != uint64(len(plans)) || left != st.Entered {
-				t.Errorf("%d entered, %d left: %v", st.Entered, left, st.Left)
-			}
-			for i := range plans {
-				l.CallbackDone(fmt.Sprint("call-", i))
-			}
-			l.forget(time.Now().Add(2 * time.Minute))
-			if len(s.free) != agents || len(s.wrong) > 0 || len(l.waiting) > 0 || len(l.kept) > 0 {
-				t.Errorf("left over: free %v of %d, wrong %v, waiting %v, kept %v", s.free, agents, s.wrong, l.waiting, l.kept)
-			}
-		})
-	})
-}
-
-type plan struct {
-	at, for_, talk time.Duration
-	queue, number  string
-	how            Reason
-	refuse         bool // the agent declines once
-}
-
-func (p plan) live(t *testing.T, l *Line, s *staff, id string) {
-	time.Sleep(p.at)
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	place, err := l.Join(ctx, Waiter{CallID: id, Queue: p.queue, Caller: p.number})
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	patience, stop := context.WithTimeout(ctx, p.for_)
-	defer stop()
-	r, err := place.Reserve(patience)
-	if err == nil && p.refuse {
-		r.Release()
-		r, err = place.Reserve(patience)
-	}
-	if err == nil {
-		if place.Leave(LeftAnswered) == LeftAnswered {
-			time.Sleep(p.talk)
-			s.Release(r.Agent, id)
-		}
-		return
-	}
-	switch p.how {
-	case LeftAbandoned:
-		cancel(call.ErrHangup)
-	case LeftCut:
-		cancel(call.ErrShutdown)
-	case LeftCallback:
-		place.KeepForCallback()
-		return
-	}
-	place.Leave(p.how)
 }

@@ -2,46 +2,51 @@ package acd
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-)
+	"golang.org/x/sync/errgroup"
 
-// Staff is what the line must know of those who work. Its methods are called without a lock of the line held.
-type Staff interface {
-	// Working returns how many work for the queue at all, busy or free.
-	Working(queue string) int
-	// Handling returns the mean time that one call of the queue takes; 0 if it is not known.
-	Handling(queue string) time.Duration
-	// Reserve sets an agent aside for a call of the queue, if one is free.
-	Reserve(queue, callID string) (agent string, ok bool)
-	// Release gives an agent back who was reserved in vain.
-	Release(agent, callID string)
-}
+	"hotline"
+)
 
 const (
 	tick       = time.Second // a change that nobody told of is seen then
-	askEvery   = 3 * time.Second
+	askEvery   = time.Second
 	restoreFor = 30 * time.Second
 )
+
+// maxRounds is how many rounds are begun at a time.
+const maxRounds = 16
 
 // Run keeps the line moving until ctx is done: on every change and every second, those who wait meet those who are free.
 func (l *Line) Run(ctx context.Context) error {
 	t := time.NewTicker(tick)
 	defer t.Stop()
+	var rounds errgroup.Group
+	rounds.SetLimit(maxRounds)
+	defer rounds.Wait()
+	var freed <-chan struct{}
+	if l.cfg.Agents != nil {
+		sub := l.cfg.Agents.Changes()
+		defer sub.Close()
+		freed = sub.C()
+	}
 	began, asked := time.Now(), time.Time{}
 	restored := map[string]bool{}
 	for {
-		l.match()
+		l.start(ctx, &rounds)
 		if now := time.Now(); l.cfg.Pool != nil && now.Sub(asked) >= askEvery {
 			asked = now
-			l.dropCallbacks(ctx)
+			l.syncCallbacks(ctx)
 			if now.Sub(began) < restoreFor {
 				l.restore(ctx, began, restored)
 			}
 		}
 		select {
 		case <-l.kick:
+		case <-freed:
 		case <-t.C:
 			l.forget(time.Now())
 		case <-ctx.Done():
@@ -50,52 +55,135 @@ func (l *Line) Run(ctx context.Context) error {
 	}
 }
 
+// start begins what is to be done now, each in a goroutine of rounds. What finds no room is begun when one of them ends.
+func (l *Line) start(ctx context.Context, rounds *errgroup.Group) {
+	for _, p := range l.strangers() {
+		if !rounds.TryGo(func() error { l.look(ctx, p); return nil }) {
+			l.unlook(p)
+			return
+		}
+	}
+	for _, job := range l.takeJobs() {
+		if !rounds.TryGo(func() error { defer l.wake(); job(ctx); return nil }) {
+			l.mu.Lock()
+			l.jobs = append(l.jobs, job)
+			l.mu.Unlock()
+		}
+	}
+	for _, m := range l.match(time.Now()) {
+		if !rounds.TryGo(func() error { l.meet(ctx, m); return nil }) {
+			l.unmatch(m)
+		}
+	}
+}
+
+func (l *Line) takeJobs() []func(context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	jobs := l.jobs
+	l.jobs = nil
+	return jobs
+}
+
 // Kick lets the line look at once: an agent became free.
 func (l *Line) Kick() { l.wake() }
 
-// match offers free agents to those who wait, in the order of the line. It is the only place where agents are reserved.
-func (l *Line) match() {
-	if l.cfg.Staff == nil {
-		return
-	}
-	for queue, places := range l.reserving() {
-		for _, p := range places {
-			agent, ok := l.cfg.Staff.Reserve(queue, p.waiter.CallID)
-			if !ok {
-				break // nobody is free for the first, so nobody is for those behind
-			}
-			l.offer(p, agent)
-		}
-	}
+// pair is a place and the agents who are to be rung for it.
+type pair struct {
+	place  *Place
+	round  *round
+	offer  Offer
+	agents []string
 }
 
-// reserving returns the places that wait for an agent, by queue and in order.
-func (l *Line) reserving() map[string][]*Place {
+// match pairs those who wait with those who are free, the one who has waited longest (with priority) first. It is the only place
+// where agents are chosen for those in a line; whether they can be had is settled by [Agents.ring].
+func (l *Line) match(now time.Time) []pair {
+	if l.cfg.Agents == nil {
+		return nil
+	}
+	free := l.cfg.Agents.free()
+	if len(free) == 0 {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := map[string][]*Place{}
-	for queue, list := range l.waiting {
-		for _, p := range list {
-			if p.reserving && p.agent == "" && p.left == "" {
-				m[queue] = append(m[queue], p)
+	var pairs []pair
+	for _, p := range l.seekers(now) {
+		chosen := l.choose(p, free, now)
+		if len(chosen) == 0 {
+			continue
+		}
+		if p.seek.round == nil {
+			p.seek.round = &round{id: hotline.NewID(), asker: p, ringAll: p.settings.Offering.Strategy == RingAll && !p.callback}
+		}
+		p.seek.pending = true
+		m := pair{place: p, round: p.seek.round, agents: chosen, offer: p.offer(now)}
+		l.cfg.Agents.hold(chosen)
+		pairs = append(pairs, m)
+		if free = slices.DeleteFunc(free, func(a Agent) bool { return slices.Contains(chosen, a.ID) }); len(free) == 0 {
+			break
+		}
+	}
+	return pairs
+}
+
+// offer is what is offered of a place. l.mu is held.
+func (p *Place) offer(now time.Time) Offer {
+	o := Offer{
+		Kind: KindQueue, CallID: p.waiter.CallID, Queue: p.waiter.Queue, RingFor: seconds(p.settings.Offering.RingS), At: now, Waited: now.Sub(p.joinedAt),
+	}
+	if p.callback {
+		o.Kind, o.Phone, o.Ticket = KindCallback, p.asked.Phone, p.asked.Ticket
+	}
+	return o
+}
+
+// seekers returns the places that wait for an agent, the next first. l.mu is held.
+func (l *Line) seekers(now time.Time) []*Place {
+	var list []*Place
+	for _, places := range l.waiting {
+		for _, p := range places {
+			if p.seeks(now) {
+				list = append(list, p)
 			}
 		}
 	}
-	return m
+	slices.SortFunc(list, byRank)
+	return list
 }
 
-// offer hands a reserved agent to a place, or back when the place does not wait any more.
-func (l *Line) offer(p *Place, agent string) {
+func (p *Place) seeks(now time.Time) bool {
+	s := &p.seek
+	switch {
+	case s.pending || s.taken != nil || s.round != nil && !s.round.ringAll:
+		return false
+	case p.callback:
+		return p.line.cfg.Caller != nil && p.asked != nil && p.asked.State == "open" && !now.Before(p.asked.NextAt)
+	}
+	return p.left == "" && s.known
+}
+
+// meet rings the agents of a pair.
+func (l *Line) meet(ctx context.Context, m pair) {
+	n, err := l.cfg.Agents.ring(ctx, m.round, m.offer, m.agents)
+	if err != nil {
+		l.cfg.Log.Warn("agents could not be set aside for a caller; it is tried again", "call", m.offer.CallID, "error", err)
+	}
+	l.unmatch(m)
+	if n > 0 || err == nil { // with an error it is tried again at the next tick: the database may be away
+		l.wake()
+	}
+}
+
+// unmatch notes that the agents of a pair are rung, or cannot be had.
+func (l *Line) unmatch(m pair) {
+	l.cfg.Agents.unhold(m.agents)
 	l.mu.Lock()
-	wanted := p.reserving && p.agent == "" && p.left == ""
-	if wanted {
-		p.agent, p.reserving = agent, false
-		p.offers <- Reservation{Agent: agent, place: p}
-	}
-	l.mu.Unlock()
-	if !wanted {
-		l.cfg.Staff.Release(agent, p.waiter.CallID)
-	}
+	defer l.mu.Unlock()
+	m.place.seek.pending = false
+	l.settle(m.place)
+	l.changes.announce(m.place.waiter.Queue)
 }
 
 // forget drops what was kept for too long.
@@ -151,39 +239,4 @@ func (l *Line) restore(ctx context.Context, began time.Time, restored map[string
 			l.kept[id] = append(l.kept[id], kept{rank: c.JoinedAt, joinedAt: c.JoinedAt, until: c.EndedAt.Add(keptFor)})
 		}
 	}
-}
-
-// dropCallbacks gives up the places of call-backs whose task is not open any more, on whatever node it was done.
-func (l *Line) dropCallbacks(ctx context.Context) {
-	held := l.callbacks()
-	if len(held) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, askEvery)
-	defer cancel()
-	rows, err := l.cfg.Pool.Query(ctx, `select call_id::text from task where call_id = any($1::uuid[]) and kind = 'callback' and state <> 'open'`, held)
-	if err != nil {
-		return // asked again soon
-	}
-	done, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return
-	}
-	for _, id := range done {
-		l.CallbackDone(id)
-	}
-}
-
-func (l *Line) callbacks() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var ids []string
-	for _, list := range l.waiting {
-		for _, p := range list {
-			if p.callback {
-				ids = append(ids, p.waiter.CallID)
-			}
-		}
-	}
-	return ids
 }

@@ -13,18 +13,29 @@ type Place struct {
 	seq      uint64
 	entered  time.Time // when this call came
 	stop     func() bool
-	changed  chan struct{}    // capacity 1
-	offers   chan Reservation // capacity 1
+	changed  chan struct{} // capacity 1
+	answered chan struct{} // closed when an agent has answered
 
 	// The line's lock is over these.
-	joinedAt  time.Time // since when the place is held, over several calls maybe
-	rank      time.Time // joinedAt less priority
-	resumed   bool
-	callback  bool
-	reserving bool   // somebody waits in Reserve
-	agent     string // is reserved
-	left      Reason
-	said      Announcement // the best that was announced
+	joinedAt time.Time // since when the place is held, over several calls maybe
+	rank     time.Time // joinedAt less priority
+	resumed  bool
+	callback bool      // nobody is on the line
+	asked    *Callback // the row of a call-back, once it is known
+	left     Reason
+	said     Announcement // the best that was announced
+	seek     seek
+}
+
+// seek is how far a place is with finding an agent.
+type seek struct {
+	known   bool                 // it was looked up who calls
+	looking bool                 // it is being looked up
+	pending bool                 // agents are being set aside
+	round   *round               // agents are rung
+	backOff map[string]time.Time // until when an agent is not asked again
+	taken   *Taken               // the agent who has answered
+	handed  bool                 // and was taken by the script
 }
 
 // Resumed says that the place was kept from an earlier call.
@@ -73,11 +84,11 @@ func (p *Place) position() int {
 // Expected returns how long the wait will probably be, and false when that is not known: nobody works. It is the work ahead of this
 // caller, and the agents' present calls of which half is done on average, shared by those who work.
 func (p *Place) Expected() (time.Duration, bool) {
-	staff := p.line.cfg.Staff
+	staff := p.line.staff
 	if staff == nil {
 		return 0, false
 	}
-	working, handling := staff.Working(p.waiter.Queue), staff.Handling(p.waiter.Queue)
+	working, handling := staff.working(p.waiter.Queue), staff.handles(p.waiter.Queue)
 	if handling <= 0 {
 		handling = seconds(p.settings.HandlingTimeS)
 	}
@@ -113,7 +124,7 @@ func (p *Place) Announce() (Announcement, bool) {
 }
 
 // Leave gives the place up, with the reason. Only the first counts; it returns the reason that counts. The place of a caller who
-// abandoned or was cut off is kept for a minute.
+// abandoned or was cut off is kept for a minute. Agents who are rung for it are told; one who has answered and was not taken is free.
 func (p *Place) Leave(why Reason) Reason {
 	now := time.Now()
 	l := p.line
@@ -123,7 +134,7 @@ func (p *Place) Leave(why Reason) Reason {
 		l.mu.Unlock()
 		return why
 	}
-	agent := p.leave(why)
+	loose := p.leave(why)
 	if !p.callback {
 		l.remove(p)
 	}
@@ -131,24 +142,47 @@ func (p *Place) Leave(why Reason) Reason {
 		l.keep(p, now)
 	}
 	l.mu.Unlock()
-	if agent != "" && why != LeftAnswered {
-		l.cfg.Staff.Release(agent, p.waiter.CallID)
-	}
+	l.letGo(loose)
 	l.wake()
 	return why
 }
 
-// leave notes the one reason and returns the agent who was reserved. The line's lock is held.
-func (p *Place) leave(why Reason) (agent string) {
-	p.left = why
-	p.line.stats.Left[why]++
-	agent, p.agent = p.agent, ""
-	p.stop()
-	return agent
+// loose is what a place held that is left: agents who ring, an agent who answered and was not taken.
+type loose struct {
+	round *round
+	taken *Taken
 }
 
-// KeepForCallback is [Place.Leave] with [LeftCallback] that holds the place with nobody on the line, until [Line.CallbackDone] or the
-// end of the process.
+// leave notes the one reason and returns what the place held. The line's lock is held.
+func (p *Place) leave(why Reason) loose {
+	p.left = why
+	p.line.stats.Left[why]++
+	held := loose{round: p.seek.round}
+	if !p.seek.handed {
+		held.taken = p.seek.taken
+	}
+	p.seek.round = nil
+	p.stop()
+	return held
+}
+
+// letGo frees agents. It does not block.
+func (l *Line) letGo(held loose) {
+	a := l.cfg.Agents
+	if a == nil {
+		return
+	}
+	if held.round != nil {
+		a.cancel(held.round, GoneCaller)
+	}
+	if t := held.taken; t != nil {
+		a.withdraw(&ringing{Offer: t.Offer}, GoneCaller)
+		a.do(func(ctx context.Context) { a.undo(ctx, t.Offer) })
+	}
+}
+
+// KeepForCallback is [Place.Leave] with [LeftCallback] that holds the place with nobody on the line, until the call-back was made,
+// [Line.CallbackDone], or the end of the process; the row of the call-back brings it back after that.
 func (p *Place) KeepForCallback() {
 	l := p.line
 	l.mu.Lock()
@@ -157,77 +191,98 @@ func (p *Place) KeepForCallback() {
 		return
 	}
 	p.callback = true
-	agent := p.leave(LeftCallback)
+	held := p.leave(LeftCallback)
+	l.changes.announce(p.waiter.Queue)
 	l.mu.Unlock()
-	if agent != "" {
-		l.cfg.Staff.Release(agent, p.waiter.CallID)
-	}
+	l.letGo(held)
 	l.wake()
 }
 
 // CallbackDone gives up the place that is held for the call-back of a call: it was made, or is not wanted any more.
 func (l *Line) CallbackDone(callID string) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	p := l.held(callID)
+	if p == nil {
+		l.mu.Unlock()
+		return
+	}
+	l.remove(p)
+	held := loose{round: p.seek.round}
+	p.seek.round, p.callback = nil, false
+	l.mu.Unlock()
+	l.letGo(held)
+}
+
+// held returns the place that is held for a call-back. l.mu is held.
+func (l *Line) held(callID string) *Place {
 	for _, list := range l.waiting {
 		for _, p := range list {
 			if p.callback && p.waiter.CallID == callID {
-				l.remove(p)
-				return
+				return p
 			}
 		}
 	}
-}
-
-// Reserve waits until an agent is set aside for this place. The caller stays in the line, offered, until [Place.Leave] with
-// [LeftAnswered] or [Reservation.Release]. Without staff it waits until ctx is done.
-func (p *Place) Reserve(ctx context.Context) (Reservation, error) {
-	l := p.line
-	l.mu.Lock()
-	p.reserving = p.left == ""
-	l.mu.Unlock()
-	l.wake()
-	select {
-	case r := <-p.offers:
-		return r, nil
-	case <-ctx.Done():
-	}
-	l.mu.Lock()
-	p.reserving = false
-	l.mu.Unlock()
-	select {
-	case r := <-p.offers: // it crossed the end of ctx
-		r.Release()
-	default:
-	}
-	return Reservation{}, context.Cause(ctx)
-}
-
-// Reservation is an agent set aside for a caller.
-type Reservation struct {
-	Agent string
-	place *Place
-}
-
-// Release gives the agent back: no answer, declined, or the caller is gone. The caller goes on waiting. Releasing what is released is
-// no error.
-func (r Reservation) Release() {
-	p := r.place
-	l := p.line
-	l.mu.Lock()
-	held := p.agent == r.Agent && r.Agent != ""
-	if held {
-		p.agent = ""
-	}
-	l.mu.Unlock()
-	if held {
-		l.cfg.Staff.Release(r.Agent, p.waiter.CallID)
-		l.wake()
-	}
+	return nil
 }
 
 // Answered is closed when an agent has answered: [Place.Take] then has the seat. The caller stays in the line until [Place.Leave].
-func (p *Place) Answered() <-chan struct{} { return nil }
+func (p *Place) Answered() <-chan struct{} { return p.answered }
 
-// Take returns the agent who has answered, once.
-func (p *Place) Take() (Taken, bool) { return Taken{}, false }
+// Take returns the agent who has answered, once. From then on the agent is the caller's: [Agents.Ended] sets them free.
+func (p *Place) Take() (Taken, bool) {
+	p.line.mu.Lock()
+	defer p.line.mu.Unlock()
+	if p.seek.taken == nil || p.seek.handed || p.left != "" && p.left != LeftAnswered {
+		return Taken{}, false
+	}
+	p.seek.handed = true
+	return *p.seek.taken, true
+}
+
+// took implements asker.
+func (p *Place) took(t Taken) bool {
+	l := p.line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p.seek.round = nil
+	switch {
+	case p.callback && p.asked != nil:
+		l.jobs = append(l.jobs, func(ctx context.Context) { l.dial(ctx, p, t) })
+		p.asked.State = "dialling"
+		l.wake()
+		return true
+	case p.left != "" || p.seek.taken != nil:
+		return false
+	}
+	p.seek.taken = &t
+	close(p.answered)
+	l.changes.announce(p.waiter.Queue)
+	return true
+}
+
+// refused implements asker.
+func (p *Place) refused(o Offer, why Gone) {
+	l := p.line
+	l.mu.Lock()
+	if p.seek.backOff == nil {
+		p.seek.backOff = map[string]time.Time{}
+	}
+	wait := seconds(p.settings.Offering.BackOffS)
+	if why == GoneFailed {
+		wait = failedBackOff // the agent did nothing; the browser may be back soon
+	}
+	p.seek.backOff[o.Agent] = time.Now().Add(wait)
+	l.settle(p)
+	l.mu.Unlock()
+	l.wake()
+}
+
+// settle forgets a round of which nothing rings any more. l.mu is held.
+func (l *Line) settle(p *Place) {
+	if r := p.seek.round; r != nil && !p.seek.pending && l.cfg.Agents.done(r) {
+		p.seek.round = nil
+		l.changes.announce(p.waiter.Queue)
+	}
+}
+
+const failedBackOff = 3 * time.Second

@@ -1,10 +1,11 @@
 // Package acd knows the queues and those who wait in them.
 //
 // It owns the settings of queues, the line of waiting callers with their places and expected waits, and why each of them left. It
-// plays no audio and hangs nobody up: the script of a caller does, with what it learns from its [Place]. Agents are met through the
-// small interface [Staff].
+// plays no audio and hangs nobody up: the script of a caller does, with what it learns from its [Place]. It owns what agents do, too:
+// their states with deadlines and leases, the offers they are made and their after-call work, each a row that SQL settles races for.
+// Browsers are met through the small interface [Popper], the outbound side of call-backs through [Caller].
 //
-// Start at [Line.Join].
+// Start at [Line.Join]; who is rung is chosen in [Line.match], and settled in [Agents.ring] and [Agents.Answer].
 package acd
 
 import (
@@ -15,6 +16,7 @@ import (
 	"log/slog"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -102,6 +104,16 @@ func (q *Queues) List(ctx context.Context) ([]Queue, error) {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Queue])
+}
+
+// All returns the queues by name, from memory.
+func (q *Queues) All() []Queue {
+	copy := *q.copy.Load()
+	list := make([]Queue, 0, len(copy))
+	for _, name := range slices.Sorted(maps.Keys(copy)) {
+		list = append(list, copy[name])
+	}
+	return list
 }
 
 // Get returns a queue.
@@ -218,6 +230,7 @@ func (e *Queue) check() error {
 	if e.Settings.isZero() {
 		e.Settings = DefaultSettings()
 	}
+	e.Settings = e.Settings.filled()
 	return errors.Join(append(errs, e.Settings.Check("settings."))...)
 }
 

@@ -203,7 +203,7 @@ func TestPlacesOverARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.dropCallbacks(ctx)
+		l.syncCallbacks(ctx)
 	}
 	if task("open"); back.Position() != 1 {
 		t.Error("the place went before the call-back was made")
@@ -215,7 +215,7 @@ func TestPlacesOverARestart(t *testing.T) {
 
 func TestRunEndsWithItsContext(t *testing.T) {
 	q := openQueues(t)
-	l := NewLine(LineConfig{Queues: q, Pool: q.pool, Staff: newStaff(1)})
+	l := NewLine(LineConfig{Queues: q, Pool: q.pool})
 	for name, run := range map[string]func(context.Context) error{"queues": q.Run, "line": l.Run} {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		if err := run(ctx); err != nil {

@@ -47,67 +47,27 @@ type Settings struct {
 	PopURL    string    `json:"pop_url"`   // of another system: https://crm/?phone={e164}&ticket={number}
 }
 
-// Strategy says which of the free agents is rung.
-type Strategy string
-
-// The strategies.
-const (
-	LongestIdle Strategy = "longest_idle"
-	RoundRobin  Strategy = "round_robin"
-	FewestCalls Strategy = "fewest_calls"
-	RingAll     Strategy = "ring_all"
-	BestSkill   Strategy = "best_skill"
-)
-
-// Offering says how a queue's calls are offered to agents.
-type Offering struct {
-	Strategy      Strategy `json:"strategy"`        // longest_idle
-	RingS         int      `json:"ring_s"`          // 20; so long an agent is rung
-	Skills        Skills   `json:"skills"`          // required levels, 1 to 5
-	RelaxS        int      `json:"relax_s"`         // 20; after each so many seconds each level that is required falls by one, until anybody will do
-	StickyS       int      `json:"sticky_s"`        // 0; so long the agent who talked with the caller last is waited for
-	BackOffS      int      `json:"back_off_s"`      // 30; so long a call is not offered again to an agent who did not take it
-	MaxMisses     int      `json:"max_misses"`      // 2; so many offers in a row not answered: not responding
-	ServiceLevelS int      `json:"service_level_s"` // 20; the threshold T
-	ShortAbandonS int      `json:"short_abandon_s"` // 5; who hangs up before is not counted
-}
-
-// WrapMode says what after-call work is like.
-type WrapMode string
-
-// The modes.
-const (
-	WrapNone      WrapMode = "none"
-	WrapOptional  WrapMode = "optional"  // ends when the agent wants, at the latest after so many seconds
-	WrapMandatory WrapMode = "mandatory" // ends with a code
-	WrapTimed     WrapMode = "timed"     // ends after so many seconds, with the default code if none was given
-)
-
-// Wrapping is a queue's after-call work.
-type Wrapping struct {
-	Mode        WrapMode `json:"mode"`         // optional
-	Seconds     int      `json:"seconds"`      // 30; mandatory: 900, then the agent is taken out
-	DefaultCode string   `json:"default_code"` // filed when the time is up; "": none
-}
-
-// Callbacks says how customers are called back.
-type Callbacks struct {
-	Attempts int `json:"attempts"` // 3
-	RetryS   int `json:"retry_s"`  // 300; between attempts
-}
-
 // DefaultSettings are those of a queue that says nothing.
 func DefaultSettings() Settings {
 	return Settings{
 		AnnounceEveryS: 30, AnnouncePosition: true, AnnounceWait: true, MaxWaitS: 900, OnMaxWait: ToVoicemail, OnFull: ToVoicemail,
 		CallbackOffer: true, HandlingTimeS: 180,
-	}
+	}.filled()
+}
+
+// filled is s with the defaults of the part that is about agents.
+func (s Settings) filled() Settings {
+	s.Offering.fill()
+	s.Wrap.fill()
+	s.Callbacks.fill()
+	return s
 }
 
 // UnmarshalJSON implements json.Unmarshaler: what is left out is the default, what is unknown is refused.
 func (s *Settings) UnmarshalJSON(data []byte) error {
 	type plain Settings
 	v := plain(DefaultSettings())
+	v.Offering, v.Wrap, v.Callbacks = Offering{}, Wrapping{}, Callbacks{} // their defaults depend on what is given
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&v); err != nil {
@@ -120,6 +80,7 @@ func (s *Settings) UnmarshalJSON(data []byte) error {
 	s.OnMaxWait = cmp.Or(s.OnMaxWait, def.OnMaxWait)
 	s.OnFull = cmp.Or(s.OnFull, def.OnFull)
 	s.HandlingTimeS = cmp.Or(s.HandlingTimeS, def.HandlingTimeS)
+	*s = s.filled()
 	return nil
 }
 
@@ -129,18 +90,14 @@ func (s Settings) Check(prefix string) error {
 	bad := func(field, code, format string, args ...any) {
 		errs = append(errs, &hotline.Error{Kind: hotline.Invalid, Code: code, Message: fmt.Sprintf(format, args...), Field: prefix + field})
 	}
-	for _, r := range []struct {
-		field       string
-		value       int
-		least, most int
-	}{
+	for _, r := range append([]limit{
 		{"announce_every_s", s.AnnounceEveryS, 5, 3600},
 		{"max_wait_s", s.MaxWaitS, 10, 24 * 3600},
 		{"max_waiting", s.MaxWaiting, 0, 100_000},
 		{"callback_after_s", s.CallbackAfterS, 0, 24 * 3600},
 		{"vip_priority_s", s.VIPPriorityS, 0, 24 * 3600},
 		{"handling_time_s", s.HandlingTimeS, 1, 24 * 3600},
-	} {
+	}, s.agentLimits()...) {
 		if r.value < r.least || r.value > r.most {
 			bad(r.field, "queue.range", "%s is %d; give a number from %d to %d", r.field, r.value, r.least, r.most)
 		}
@@ -166,6 +123,7 @@ func (s Settings) Check(prefix string) error {
 			bad(field, "queue.prompt", "%q is no name of a prompt", name)
 		}
 	}
+	s.checkAgents(bad)
 	return errors.Join(errs...)
 }
 

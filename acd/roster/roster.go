@@ -7,9 +7,17 @@ package roster
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"hotline"
 )
 
 // Title is what something is called, by language: "en", "zh-CN".
@@ -64,69 +72,160 @@ type Agent struct {
 
 // Roster is the tables with their copy.
 type Roster struct {
-	pool *pgxpool.Pool
-	log  *slog.Logger
+	pool    *pgxpool.Pool
+	log     *slog.Logger
+	changed func()
+	copy    atomic.Pointer[sheet]
 }
 
-// Open reads the roster.
-func Open(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (*Roster, error) {
-	return &Roster{pool: pool, log: cmp.Or(log, slog.Default())}, nil
+// sheet is a copy of the tables. It is never changed.
+type sheet struct {
+	agents  []Agent
+	byID    map[string]Agent
+	members map[string][]Agent
+	teams   []Team
+	skills  []Skill
+	reasons []Reason
+	codes   []Code
+}
+
+// Open reads the roster. changed is called, if it is not nil, whenever another copy is in place.
+func Open(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger, changed func()) (*Roster, error) {
+	r := &Roster{pool: pool, log: cmp.Or(log, slog.Default()), changed: changed}
+	r.copy.Store(&sheet{})
+	return r, r.Reload(ctx)
+}
+
+const refreshEvery = 5 * time.Second // at most so long another node's change takes to be seen
+
+// Run keeps the copy in memory fresh until ctx is done.
+func (r *Roster) Run(ctx context.Context) error {
+	t := time.NewTicker(refreshEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			if err := r.Reload(ctx); err != nil && ctx.Err() == nil {
+				r.log.Debug("the roster could not be read; the copy in memory stands", "error", err)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Reload reads the tables again.
+func (r *Roster) Reload(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, refreshEvery)
+	defer cancel()
+	s := &sheet{byID: map[string]Agent{}, members: map[string][]Agent{}}
+	b := &pgx.Batch{}
+	b.Queue(agentSQL + ` order by b.name, b.id`).Query(func(rows pgx.Rows) (err error) {
+		s.agents, err = pgx.CollectRows(rows, pgx.RowToStructByName[Agent])
+		return err
+	})
+	b.Queue(teamSQL + ` order by name`).Query(func(rows pgx.Rows) (err error) {
+		s.teams, err = pgx.CollectRows(rows, pgx.RowToStructByName[Team])
+		return err
+	})
+	b.Queue(`select name, title, version from skill order by name`).Query(func(rows pgx.Rows) (err error) {
+		s.skills, err = pgx.CollectRows(rows, pgx.RowToStructByName[Skill])
+		return err
+	})
+	b.Queue(`select name, title, max_s, position as "order", version from pause_reason order by position, name`).Query(func(rows pgx.Rows) (err error) {
+		s.reasons, err = pgx.CollectRows(rows, pgx.RowToStructByName[Reason])
+		return err
+	})
+	b.Queue(`select name, title, queue, position as "order", version from wrap_code order by position, name`).Query(func(rows pgx.Rows) (err error) {
+		s.codes, err = pgx.CollectRows(rows, pgx.RowToStructByName[Code])
+		return err
+	})
+	if err := r.pool.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("roster: %w", err)
+	}
+	for _, a := range s.agents {
+		s.byID[a.ID] = a
+		for _, q := range a.Queues {
+			s.members[q] = append(s.members[q], a)
+		}
+	}
+	r.copy.Store(s)
+	if r.changed != nil {
+		r.changed()
+	}
+	return nil
 }
 
 // Agents returns all agents by name, from memory.
-func (r *Roster) Agents() []Agent { return nil }
+func (r *Roster) Agents() []Agent { return slices.Clone(r.copy.Load().agents) }
 
 // Agent returns one, from memory.
-func (r *Roster) Agent(id string) (Agent, bool) { return Agent{}, false }
-
-// PutAgent makes an account an agent, or changes one whose version is a.Version (0: whatever it is). Login, Name, Role and Disabled
-// are not written.
-func (r *Roster) PutAgent(ctx context.Context, a Agent) (Agent, error) { return a, nil }
-
-// DeleteAgent lets an account be no agent any more.
-func (r *Roster) DeleteAgent(ctx context.Context, id string) error { return nil }
+func (r *Roster) Agent(id string) (Agent, bool) {
+	a, ok := r.copy.Load().byID[id]
+	return a, ok
+}
 
 // Members returns the agents of a queue, by name, from memory.
-func (r *Roster) Members(queue string) []Agent { return nil }
-
-// SetMembers replaces the agents of a queue.
-func (r *Roster) SetMembers(ctx context.Context, queue string, agents []string) error { return nil }
+func (r *Roster) Members(queue string) []Agent { return slices.Clone(r.copy.Load().members[queue]) }
 
 // Teams returns all teams, by name, from memory.
-func (r *Roster) Teams() []Team { return nil }
-
-// PutTeam makes a team or changes it; version 0 makes one or overwrites.
-func (r *Roster) PutTeam(ctx context.Context, t Team) (Team, error) { return t, nil }
-
-// DeleteTeam removes a team; its agents are in none.
-func (r *Roster) DeleteTeam(ctx context.Context, name string, version int64) error { return nil }
+func (r *Roster) Teams() []Team { return slices.Clone(r.copy.Load().teams) }
 
 // Skills returns all skills, by name, from memory.
-func (r *Roster) Skills() []Skill { return nil }
-
-// PutSkill makes a skill or changes it.
-func (r *Roster) PutSkill(ctx context.Context, s Skill) (Skill, error) { return s, nil }
-
-// DeleteSkill removes a skill, from agents too.
-func (r *Roster) DeleteSkill(ctx context.Context, name string, version int64) error { return nil }
+func (r *Roster) Skills() []Skill { return slices.Clone(r.copy.Load().skills) }
 
 // Reasons returns the reasons of pauses in their order, from memory.
-func (r *Roster) Reasons() []Reason { return nil }
+func (r *Roster) Reasons() []Reason { return slices.Clone(r.copy.Load().reasons) }
 
-// PutReason makes a reason or changes it.
-func (r *Roster) PutReason(ctx context.Context, p Reason) (Reason, error) { return p, nil }
-
-// DeleteReason removes a reason. Who pauses for it goes on.
-func (r *Roster) DeleteReason(ctx context.Context, name string, version int64) error { return nil }
+// Reason returns one, from memory.
+func (r *Roster) Reason(name string) (Reason, bool) {
+	list := r.copy.Load().reasons
+	at := slices.IndexFunc(list, func(p Reason) bool { return p.Name == name })
+	if at < 0 {
+		return Reason{}, false
+	}
+	return list[at], true
+}
 
 // Codes returns all wrap-up codes in their order, from memory.
-func (r *Roster) Codes() []Code { return nil }
+func (r *Roster) Codes() []Code { return slices.Clone(r.copy.Load().codes) }
 
-// CodesOf returns the codes of a queue, those of all queues among them.
-func (r *Roster) CodesOf(queue string) []Code { return nil }
+// CodesOf returns the codes of a queue in their order, those of all queues among them.
+func (r *Roster) CodesOf(queue string) []Code {
+	return slices.DeleteFunc(r.Codes(), func(c Code) bool { return c.Queue != nil && *c.Queue != queue })
+}
 
-// PutCode makes a code or changes it.
-func (r *Roster) PutCode(ctx context.Context, c Code) (Code, error) { return c, nil }
+// Supervised returns the teams and the queues that an account watches over: those of which it is a supervisor, and the queues that
+// the agents of these teams work for.
+func (r *Roster) Supervised(account string) (teams, queues []string) {
+	s := r.copy.Load()
+	for _, t := range s.teams {
+		if slices.Contains(t.Supervisors, account) {
+			teams = append(teams, t.Name)
+		}
+	}
+	for _, a := range s.agents {
+		if a.Team != "" && slices.Contains(teams, a.Team) {
+			queues = append(queues, a.Queues...)
+		}
+	}
+	slices.Sort(queues)
+	return teams, slices.Compact(queues)
+}
 
-// DeleteCode removes a code. Calls that were closed with it keep it.
-func (r *Roster) DeleteCode(ctx context.Context, name string, version int64) error { return nil }
+// write runs statements in one transaction and reads everything again.
+func (r *Roster) write(ctx context.Context, f func(pgx.Tx) error) error {
+	if err := pgx.BeginFunc(ctx, r.pool, f); err != nil {
+		return refused(err)
+	}
+	return r.Reload(ctx)
+}
+
+// one runs a statement that returns the version of the row it wrote.
+func one(ctx context.Context, tx pgx.Tx, what, name, sql string, args ...any) (version int64, err error) {
+	err = tx.QueryRow(ctx, sql, args...).Scan(&version)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, hotline.Errorf(hotline.Conflict, "roster.version", "%s %q was changed or removed by somebody else; load it again", what, name)
+	}
+	return version, err
+}

@@ -146,6 +146,7 @@ create unique index work_offer_one_of_a_call on work_offer (call_id) where state
 create unique index work_offer_one_of_an_agent on work_offer (agent) where state = 'live';
 create unique index work_offer_one_winner on work_offer (round) where state = 'answered';
 create index work_offer_call on work_offer (call_id, at);
+create index work_offer_agent on work_offer (agent, at desc);
 create index work_offer_at on work_offer using brin (at);
 
 -- Call-backs that were asked for in a queue, with their place in it.
