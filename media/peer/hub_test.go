@@ -26,6 +26,7 @@ type site struct {
 
 func newSite(t *testing.T, tcp string) *site {
 	t.Helper()
+	before := goleak.IgnoreCurrent()
 	engine, err := media.NewEngine(media.Config{BindIP: netip.MustParseAddr("127.0.0.1"), SilenceAfter: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -48,10 +49,13 @@ func newSite(t *testing.T, tcp string) *site {
 	})
 	t.Cleanup(func() {
 		s.stop()
+		if st := engine.Stats(); st.Streams != 0 || st.PortsInUse != 0 {
+			t.Errorf("left over: %+v", st)
+		}
 		if st := hub.Stats(); st.Peers != 0 || st.TCP != 0 {
 			t.Errorf("left over: %+v", st)
 		}
-		goleak.VerifyNone(t, goleak.IgnoreCurrent())
+		goleak.VerifyNone(t, before)
 	})
 	return s
 }

@@ -49,15 +49,15 @@ func (h *Hub) send(b []byte, to path) {
 	h.socket.Send(b, to.addr)
 }
 
-// browser is the address that streams of peers know their peer by. Which path a packet takes, and whether it is authentic, is decided
+// anywhere is the address that streams of peers know their peer by. Which path a packet takes, and whether it is authentic, is decided
 // here, and changes when the browser changes its network: the stream need not know.
-var browser = netip.MustParseAddrPort("192.0.2.1:9") // TEST-NET-1: nothing is ever sent there
+var anywhere = netip.MustParseAddrPort("192.0.2.1:9") // TEST-NET-1: nothing is ever sent there
 
 // receive takes a packet that came on an authenticated path.
 func (p *Peer) receive(b []byte) {
 	switch kindOf(b) {
 	case kindRTP:
-		p.stream.Receive(b, browser)
+		p.stream.Receive(b, anywhere)
 	case kindDTLS:
 		p.handshake.Write(b, nil) // full: lost, as on the way; DTLS sends again
 	default:

@@ -61,7 +61,7 @@ var errWrongCertificate = errors.New("the certificate is not that of the offer")
 // shakeHands is DTLS with the browser: we are the server. It ends when the peer ends, or the browser says goodbye.
 func (p *Peer) shakeHands() {
 	defer p.hangUp()
-	conn, err := dtls.ServerWithOptions(wire{p}, net.UDPAddrFromAddrPort(browser),
+	conn, err := dtls.ServerWithOptions(wire{p}, net.UDPAddrFromAddrPort(anywhere),
 		dtls.WithCertificates(p.hub.certificate),
 		dtls.WithClientAuth(dtls.RequireAnyClientCert),
 		dtls.WithInsecureSkipVerify(true), // of chains: there are none, the fingerprint is what counts
@@ -110,7 +110,7 @@ func (p *Peer) secureStream(conn *dtls.Conn) error {
 		return err
 	}
 	setup := p.offer.setup
-	setup.Remote, setup.RTCPMux, setup.SRTP = browser, true, keys
+	setup.Remote, setup.RTCPMux, setup.SRTP = anywhere, true, keys
 	if err := p.stream.Configure(setup); err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ type wire struct{ peer *Peer }
 
 func (w wire) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, _, err := w.peer.handshake.Read(b, nil)
-	return n, net.UDPAddrFromAddrPort(browser), err
+	return n, net.UDPAddrFromAddrPort(anywhere), err
 }
 
 func (w wire) WriteTo(b []byte, _ net.Addr) (int, error) {
