@@ -89,13 +89,37 @@ async function send(method: string, path: string, options: Options): Promise<Res
 }
 
 async function problem(response: Response): Promise<ApiError> {
-  const fallback = `http.${response.status}`
+  return problemOf(response.status, await response.text(), response.statusText)
+}
+function problemOf(status: number, text: string, otherwise: string): ApiError {
+  const fallback = `http.${status}`
   try {
-    const data = (await response.json()) as { code?: string; title?: string; detail?: string; errors?: FieldError[] }
-    return new ApiError(response.status, data.code || fallback, data.detail || data.title || '', data.errors ?? [])
+    const data = JSON.parse(text) as { code?: string; title?: string; detail?: string; errors?: FieldError[] }
+    return new ApiError(status, data.code || fallback, data.detail || data.title || '', data.errors ?? [])
   } catch {
-    return new ApiError(response.status, fallback, response.statusText)
+    return new ApiError(status, fallback, otherwise)
   }
+}
+
+/** Sends a file and tells how much of it is there: fetch cannot say that. Stopped, it fails with an AbortError. */
+export function uploadFile<T>(at: string, file: Blob, sent: (bytes: number) => void): { answer: Promise<T>; stop: () => void } {
+  const request = new XMLHttpRequest()
+  const answer = new Promise<T>((resolve, reject) => {
+    request.open('POST', at)
+    request.setRequestHeader('Accept', 'application/json')
+    request.setRequestHeader('Content-Type', 'application/octet-stream')
+    if (csrf) request.setRequestHeader('X-CSRF-Token', csrf)
+    request.upload.onprogress = (event) => sent(event.loaded)
+    request.onerror = () => reject(new ApiError(0, 'network.offline', 'The server cannot be reached.'))
+    request.onabort = () => reject(new DOMException('stopped', 'AbortError'))
+    request.onload = () => {
+      if (request.status < 300) return resolve(JSON.parse(request.responseText) as T)
+      if (request.status === 401) onExpired()
+      reject(problemOf(request.status, request.responseText, request.statusText))
+    }
+    request.send(file)
+  })
+  return { answer, stop: () => request.abort() }
 }
 
 async function json<T>(method: string, path: string, options: Options = {}): Promise<T> {

@@ -19,7 +19,9 @@ export const api = {
     update: (number: number, change: Record<string, unknown>) => http.patch<T.TicketDetail>(`/tickets/${number}`, change),
     setState: (number: number, change: { state: T.TicketState; version?: number; comment?: string }) =>
       http.post<T.TicketDetail>(`/tickets/${number}/state`, change),
-    note: (number: number, body: string) => http.post<T.TimelineEvent>(`/tickets/${number}/notes`, { body }),
+    note: (number: number, body: string, mentions: string[] = []) => http.post<T.TimelineEvent>(`/tickets/${number}/notes`, { body, mentions: mentions.length ? mentions : undefined }),
+    attachmentUrl: (number: number, attachment: string) => url(`/tickets/${number}/attachments/${id(attachment)}`),
+    detach: (number: number, attachment: string) => http.delete<void>(`/tickets/${number}/attachments/${id(attachment)}`),
   },
   tasks: {
     list: (query: Query, signal?: AbortSignal) => http.get<T.Page<T.Task>>('/tasks', query, signal),

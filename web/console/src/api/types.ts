@@ -128,6 +128,7 @@ export interface Recording {
 }
 export interface TimelineCall {
   id: string
+  direction?: 'in' | 'out'
   result: string
   started_at: string
   answered_at: string | null

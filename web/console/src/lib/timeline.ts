@@ -25,7 +25,7 @@ export function changeOf(event: TimelineEvent): Change | undefined {
 /** Events of one call or note are one entry; small changes by one person within a minute are one line. */
 export interface Entry {
   key: number
-  kind: 'call' | 'note' | 'voicemail' | 'changes' | 'other'
+  kind: 'call' | 'note' | 'voicemail' | 'wrap' | 'callback' | 'file' | 'changes' | 'other'
   events: TimelineEvent[]
 }
 
@@ -47,6 +47,8 @@ export function group(events: TimelineEvent[]): Entry[] {
 function kindOf(event: TimelineEvent): Entry['kind'] {
   if (event.kind === 'note' || event.interaction?.kind === 'note') return 'note'
   if (event.kind === 'voicemail') return 'voicemail'
+  if (event.kind === 'wrap' || event.kind === 'callback') return event.kind
+  if (event.kind === 'attachment') return 'file'
   if (event.call || event.kind === 'call') return 'call'
   return changeOf(event) ? 'changes' : 'other'
 }
@@ -55,4 +57,22 @@ function kindOf(event: TimelineEvent): Entry['kind'] {
 export function waited(call: { started_at: string; answered_at: string | null; ended_at: string | null }, now: Date): number {
   const end = call.answered_at ?? call.ended_at
   return (end ? Date.parse(end) : now.getTime()) - Date.parse(call.started_at)
+}
+
+/** A file as the timeline has it; it is gone when a later event says so. */
+export interface FileEntry {
+  id: string
+  name: string
+  bytes: number
+  gone: boolean
+}
+export function fileOf(event: TimelineEvent, all: TimelineEvent[]): FileEntry {
+  const id = text(event.data?.id)
+  return { id, name: text(event.data?.name), bytes: Number(event.data?.bytes ?? 0), gone: all.some((e) => e.kind === 'attachment_removed' && e.data?.id === id) }
+}
+
+/** Those named in a note. */
+export function mentionsOf(event: TimelineEvent): { id: string; name: string }[] {
+  const list = event.data?.mentions
+  return Array.isArray(list) ? (list as { id: string; name: string }[]).filter((m) => typeof m?.name === 'string') : []
 }
