@@ -50,7 +50,7 @@ func (r request) agentIs(a acd.Agent, err error) (any, error) {
 
 func agentView(a acd.Agent) *AgentView {
 	v := &AgentView{ID: a.ID, Name: a.Name, State: string(a.State), Reason: a.Reason, Since: a.Since.UTC(), Deadline: a.Deadline,
-		Queue: a.Lease.Queue, CallID: a.Lease.Call, Queues: a.Queues, Skills: a.Skills, version: a.Version}
+		Queue: a.Lease.Queue, CallID: a.Lease.Call, Queues: a.Queues, Skills: a.Skills, version: a.Change}
 	if v.Queues == nil {
 		v.Queues = []string{}
 	}
@@ -67,7 +67,7 @@ func agentView(a acd.Agent) *AgentView {
 func (st *station) showAgent(a acd.Agent) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.agent != nil && a.Version <= st.agent.version && a.Version != 0 {
+	if st.agent != nil && a.Change <= st.agent.version {
 		return
 	}
 	before := st.agent
@@ -101,7 +101,7 @@ func (g *Gateway) colleagues() []Person {
 	list := g.cfg.Agents.List()
 	people := make([]Person, 0, len(list))
 	for _, a := range list {
-		if !a.Disabled {
+		if g.mustBeAgent(a.ID) == nil {
 			people = append(people, person(a))
 		}
 	}
@@ -117,7 +117,7 @@ func (g *Gateway) inQueue(agent, queue string) bool {
 }
 
 func (g *Gateway) mustBeAgent(account string) error {
-	if a, ok := g.cfg.Agents.Get(account); !ok || a.Disabled {
+	if a, ok := g.cfg.Agents.Roster().Agent(account); !ok || a.Disabled {
 		return hotline.Errorf(hotline.NotFound, "agent.unknown", "there is no such agent")
 	}
 	return nil

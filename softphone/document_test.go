@@ -101,8 +101,8 @@ func TestDocument(t *testing.T) {
 }
 
 var eventData = map[string]any{
-	eventAgent: AgentView{}, eventPhone: PhoneView{}, eventOffer: OfferView{}, eventOfferGone: goneData{}, eventCall: CallView{},
-	eventCallGone: goneData{}, eventQuality: QualityView{}, eventWrap: WrapView{}, eventWrapGone: goneData{}, eventColleagues: []Person{},
+	eventAgent: AgentView{}, eventPhone: PhoneView{}, eventOffer: OfferView{}, eventOfferGone: Gone{}, eventCall: CallView{},
+	eventGone: Gone{}, eventQuality: QualityView{}, eventWrap: WrapView{}, eventWrapGone: Gone{}, eventColleagues: []Person{},
 	eventNotice: Notice{}, eventMention: Mention{}, eventSupervise: SuperviseView{}, eventBoard: BoardView{},
 	eventBoardQueue: board.Queue{}, eventBoardAgent: board.Agent{}, eventBoardCall: BoardCall{}, eventBoardGone: boardGone{},
 }

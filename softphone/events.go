@@ -7,7 +7,7 @@ const (
 	eventOffer      = "offer"
 	eventOfferGone  = "offer.gone"
 	eventCall       = "call"
-	eventCallGone   = "call.gone"
+	eventGone       = "call.gone"
 	eventQuality    = "quality"
 	eventWrap       = "wrap"
 	eventWrapGone   = "wrap.gone"
@@ -24,12 +24,12 @@ const (
 
 // events are all of them.
 var events = []string{
-	eventAgent, eventPhone, eventOffer, eventOfferGone, eventCall, eventCallGone, eventQuality, eventWrap, eventWrapGone,
+	eventAgent, eventPhone, eventOffer, eventOfferGone, eventCall, eventGone, eventQuality, eventWrap, eventWrapGone,
 	eventColleagues, eventNotice, eventMention, eventSupervise, eventBoard, eventBoardQueue, eventBoardAgent, eventBoardCall, eventBoardGone,
 }
 
-// goneData says what is over, and why.
-type goneData struct {
+// Gone says which call, offer or after-call work is over, and why.
+type Gone struct {
 	ID  string `json:"id"`
 	Why string `json:"why"`
 }

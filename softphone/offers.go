@@ -79,7 +79,7 @@ func (st *station) dropOffer(id, why string) {
 		return
 	}
 	st.offers = slices.DeleteFunc(st.offers, func(x *OfferView) bool { return x == o })
-	st.emit(eventOfferGone, goneData{ID: id, Why: why})
+	st.emit(eventOfferGone, Gone{ID: id, Why: why})
 }
 
 type offerData struct {

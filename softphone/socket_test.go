@@ -104,9 +104,12 @@ func TestBadFramesEndTheSocketAlone(t *testing.T) {
 	other := o.tab(ben)
 	huge := bytes.Repeat([]byte("x"), 1<<20)
 	for name, send := range map[string]func(b *tab) int{
-		"no JSON":     func(b *tab) int { o.check(b.SendRaw([]byte("hello?"))); return 4400 },
-		"no command":  func(b *tab) int { o.check(b.Send(map[string]any{"id": "x"})); return 4400 },
-		"a huge id":   func(b *tab) int { o.check(b.Send(map[string]any{"id": strings.Repeat("i", 65), "cmd": "ping"})); return 4400 },
+		"no JSON":    func(b *tab) int { o.check(b.SendRaw([]byte("hello?"))); return 4400 },
+		"no command": func(b *tab) int { o.check(b.Send(map[string]any{"id": "x"})); return 4400 },
+		"a huge id": func(b *tab) int {
+			o.check(b.Send(map[string]any{"id": strings.Repeat("i", 65), "cmd": "ping"}))
+			return 4400
+		},
 		"100 MB more": func(b *tab) int { flood(b, huge, 100); return websocket.CloseMessageTooBig },
 	} {
 		b := o.tab(anna)

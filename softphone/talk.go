@@ -101,7 +101,7 @@ func (st *station) leaveCall(why string) {
 	st.call, st.answered = nil, nil
 	st.seat.callID, st.seat.stream = "", nil
 	st.stopAsking(id)
-	st.emit(eventCallGone, goneData{ID: id, Why: why})
+	st.emit(eventGone, Gone{ID: id, Why: why})
 }
 
 func callView(v call.TalkView, pop Pop, muted bool) *CallView {

@@ -75,7 +75,7 @@ func (st *station) showWrap(w *WrapView) {
 	if w == nil {
 		if was != nil {
 			st.wrap = nil
-			st.emit(eventWrapGone, goneData{ID: was.CallID, Why: "done"})
+			st.emit(eventWrapGone, Gone{ID: was.CallID, Why: "done"})
 		}
 		return
 	}
