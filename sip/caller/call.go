@@ -75,6 +75,8 @@ type Call struct {
 	seq    uint32
 
 	ended  chan struct{}
+	acked  chan struct{} // of a call that was taken; nil: we called
+	first  sync.Once     // ACK
 	finish sync.Once
 	byPeer bool
 	why    string

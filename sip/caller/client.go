@@ -1,7 +1,8 @@
 // Package caller is a telephone: it calls a SIP address with real audio, presses keys, speaks, and says what it hears.
 //
 // It is what `hotline call` and the tests of the whole product ring us up with. It stands on sipgo's transactions and on package
-// media, and knows nothing of trunks, calls or tickets. It never takes calls. Start at [Client.Call]; [Ear] listens, [Script] presses.
+// media, and knows nothing of trunks, calls or tickets. Start at [Client.Call] or
+// [Client.Take]; [Ear] listens, [Script] presses.
 package caller
 
 import (
@@ -26,6 +27,8 @@ import (
 type Config struct {
 	Engine *media.Engine // nil: one of its own
 	IP     netip.Addr    // address to call from; the zero value is 127.0.0.1
+	Port   uint16        // for SIP; 0: any
+	Wait   bool          // calls are taken, see [Client.Take]; else they are refused
 	Log    *slog.Logger  // nil: nothing is logged
 }
 
@@ -40,6 +43,9 @@ type Client struct {
 	mu    sync.Mutex
 	calls map[string]*Call // by Call-ID
 
+	ringing chan *incoming // nil: no calls are taken
+	closed  chan struct{}
+
 	stop func()
 	done sync.WaitGroup
 }
@@ -52,7 +58,10 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	c := &Client{cfg: cfg, engine: cfg.Engine, calls: map[string]*Call{}}
+	c := &Client{cfg: cfg, engine: cfg.Engine, calls: map[string]*Call{}, closed: make(chan struct{})}
+	if cfg.Wait {
+		c.ringing = make(chan *incoming, waiting)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
 	if c.engine == nil {
@@ -78,7 +87,7 @@ func New(cfg Config) (*Client, error) {
 
 // listen opens one port for UDP and TCP, so that requests of the other side reach us by either.
 func (c *Client) listen() error {
-	udp, tcp, err := bothOn(c.cfg.IP)
+	udp, tcp, err := bothOn(netip.AddrPortFrom(c.cfg.IP, c.cfg.Port))
 	if err != nil {
 		return err
 	}
@@ -135,12 +144,12 @@ func (c *Client) served(ended <-chan struct{}) {
 	}
 }
 
-// bothOn finds a port that is free for UDP and TCP.
-func bothOn(ip netip.Addr) (net.PacketConn, net.Listener, error) {
+// bothOn opens a port for UDP and TCP; for port 0 it finds one that is free for both.
+func bothOn(at netip.AddrPort) (net.PacketConn, net.Listener, error) {
 	var err error
 	for range 200 { // many callers that start together meet on the way from one to the other
 		var udp *net.UDPConn
-		udp, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, 0)))
+		udp, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 		if err != nil {
 			break
 		}
@@ -150,12 +159,16 @@ func bothOn(ip netip.Addr) (net.PacketConn, net.Listener, error) {
 			return udp, tcp, nil
 		}
 		udp.Close()
+		if at.Port() != 0 {
+			break
+		}
 	}
-	return nil, nil, hotline.Errorf(hotline.Unavailable, "caller.no_port", "no port for SIP on %s: %w", ip, err)
+	return nil, nil, hotline.Errorf(hotline.Unavailable, "caller.no_port", "no port for SIP on %s: %w", at, err)
 }
 
 // Close hangs up nothing: calls must have ended. It closes the sockets and waits until everything has stopped.
 func (c *Client) Close() {
+	close(c.closed)
 	c.stop()
 	c.done.Wait()
 }
@@ -174,9 +187,15 @@ func (c *Client) handle(server *sipgo.Server) {
 		}
 	}
 	server.OnBye(in((*Call).onBye))
-	server.OnInvite(in((*Call).onReinvite))
+	server.OnInvite(func(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
+		if tag, _ := req.To().Params.Get("tag"); tag == "" && c.ringing != nil && c.find(req) == nil {
+			c.onInvite(req, tx)
+			return
+		}
+		in((*Call).onReinvite)(req, tx)
+	})
 	server.OnUpdate(in((*Call).onReinvite))
-	server.OnAck(func(*sipmsg.Request, sipmsg.ServerTransaction) {})
+	server.OnAck(in((*Call).onAck))
 	for _, method := range []sipmsg.RequestMethod{sipmsg.INFO, sipmsg.NOTIFY, sipmsg.MESSAGE} {
 		server.OnRequest(method, in(func(_ *Call, req *sipmsg.Request, tx sipmsg.ServerTransaction) {
 			_ = tx.Respond(sipmsg.NewResponseFromRequest(req, 200, "OK", nil))

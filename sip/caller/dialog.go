@@ -132,6 +132,13 @@ func (call *Call) onBye(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
 	call.over(true, why)
 }
 
+// onAck takes the ACK of our 200.
+func (call *Call) onAck(*sipmsg.Request, sipmsg.ServerTransaction) {
+	if call.acked != nil {
+		call.first.Do(func() { close(call.acked) })
+	}
+}
+
 // onReinvite takes a new offer (hold, resume, a new address), or makes one when there is none.
 func (call *Call) onReinvite(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
 	respond := func(code int, reason string, body []byte) {
