@@ -28,6 +28,14 @@ type reply struct {
 	Problem *Problem `json:"problem,omitempty"`
 }
 
+func (r reply) frame() []byte {
+	b, err := json.Marshal(r)
+	if err != nil {
+		b, _ = json.Marshal(reply{Reply: r.Reply, Problem: problemOf(err)})
+	}
+	return b
+}
+
 // Problem is why a command was refused: the same words as those of the HTTP API.
 type Problem struct {
 	Status int           `json:"status"`

@@ -102,7 +102,7 @@ func (st *station) welcome(s *session, id string, d helloData, config ConfigView
 		r.Snapshot = st.snapshot(s, config)
 	}
 	r.Stream, r.Seq = s.stream, s.seq-uint64(len(missed))
-	s.socket.reply(reply{Reply: id, OK: true, Data: r})
+	s.socket.send(reply{Reply: id, OK: true, Data: r}.frame())
 	for _, frame := range missed {
 		s.socket.send(frame)
 	}

@@ -94,10 +94,11 @@ func newOffice(t *testing.T, also ...func(*options)) *office {
 	for _, f := range also {
 		f(&opt)
 	}
+	pool := pgtest.New(t)
 	// What stays behind after everything else has been taken down is a leak.
 	leaks := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, leaks) })
-	o := &office{t: t, pool: pgtest.New(t), engine: calltest.NewEngine(t), who: map[string]softphone.Identity{}, revoked: map[string]bool{},
+	o := &office{t: t, pool: pool, engine: calltest.NewEngine(t), who: map[string]softphone.Identity{}, revoked: map[string]bool{},
 		away: opt.away, numbers: numbers{"+8613800000001": true}, hooked: make(chan string, 10), log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	o.open(opt)
 	o.web = httptest.NewServer(http.HandlerFunc(o.serve))

@@ -34,7 +34,7 @@ const (
 	closeGoingAway = websocket.CloseGoingAway
 )
 
-// socket is one websocket. Whoever has it may send and close from any goroutine; neither ever waits.
+// socket is one websocket. Whoever has it may send events and close from any goroutine; neither ever waits.
 type socket struct {
 	conn    *websocket.Conn
 	who     Identity
@@ -68,12 +68,13 @@ func (s *socket) send(frame []byte) {
 	}
 }
 
+// reply answers a command. Whoever gives commands faster than it reads the answers waits for itself, so this may block; it is for the
+// goroutines of the socket's own commands.
 func (s *socket) reply(r reply) {
-	b, err := json.Marshal(r)
-	if err != nil {
-		b, _ = json.Marshal(reply{Reply: r.Reply, Problem: problemOf(err)})
+	select {
+	case s.out <- r.frame():
+	case <-s.done:
 	}
-	s.send(b)
 }
 
 // sees says whether a queue is theirs to see.
@@ -88,8 +89,11 @@ func (s *socket) close(code int, reason string) {
 	}
 	s.closed, s.code, s.reason = true, code, reason
 	close(s.done)
-	// The reader wakes up at once; the writer has yet to say why.
+	// The reader wakes up at once; so does a writer whom nobody reads. Any other has yet to say why.
 	_ = s.conn.SetReadDeadline(time.Now())
+	if code == closeSlow {
+		_ = s.conn.NetConn().SetWriteDeadline(time.Now())
+	}
 }
 
 // write sends what is queued and a ping now and then, until the socket is closed; then it says why and cuts the connection.
