@@ -26,7 +26,7 @@ type callOptions struct {
 	user, password    string
 	send, say, play   string
 	language, hear    string
-	codec, bind       string
+	codec, bind, wait string
 	duration, ringing time.Duration
 	inband, once      bool
 }
@@ -45,6 +45,7 @@ func callFlags(stderr io.Writer) (*flag.FlagSet, *callOptions) {
 	fs.StringVar(&o.language, "language", "en", "language of --say: en or zh-CN")
 	fs.StringVar(&o.hear, "hear", "", "WAV `file` to write what is heard to")
 	fs.StringVar(&o.codec, "codec", "", "PCMU or PCMA only; empty: both")
+	fs.StringVar(&o.wait, "wait", "", "do not call: wait for calls at this `address`, such as 127.0.0.1:5090, answer them after 2 s, one after the other")
 	fs.StringVar(&o.bind, "bind", "", "local `address`; empty: the one that reaches the number")
 	o.duration = -1 // not given; with Func, because a default of -1ns would be shown
 	fs.Func("duration", "hang up after this `time`, such as 30s; 0: when the other side does (default 1m, with --say or --play 2 s after the last word)",
@@ -81,18 +82,34 @@ func runCall(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	ip, err := callAddress(o)
+	cfg, err := callSockets(o)
 	if err != nil {
 		return err
 	}
-	client, err := caller.New(caller.Config{IP: ip})
+	client, err := caller.New(cfg)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	steps = o.complete(steps, voice != nil)
 	t := &callTalk{o: o, out: stdout, start: time.Now(), steps: steps, voice: voice}
+	if o.wait != "" {
+		return t.wait(ctx, client)
+	}
 	return t.run(ctx, client)
+}
+
+// callSockets says where the telephone stands.
+func callSockets(o *callOptions) (caller.Config, error) {
+	if o.wait == "" {
+		ip, err := callAddress(o)
+		return caller.Config{IP: ip}, err
+	}
+	at, err := netip.ParseAddrPort(o.wait)
+	if err != nil {
+		return caller.Config{}, hotline.Errorf(hotline.Invalid, "call.wait", "--wait %q is no address with a port, such as 127.0.0.1:5090", o.wait)
+	}
+	return caller.Config{IP: at.Addr(), Port: at.Port(), Wait: true}, nil
 }
 
 // complete makes of the options what a person would do: speak when it is one's turn, and hang up two seconds after the last word.
@@ -104,6 +121,9 @@ func (o *callOptions) complete(steps []caller.Step, voice bool) []caller.Step {
 		return steps
 	}
 	o.duration = time.Minute
+	if o.wait != "" {
+		o.duration = 0
+	}
 	if voice {
 		o.duration, o.once = 10*time.Minute, true
 		steps = append(steps, caller.Step{Wait: 2 * time.Second})
@@ -202,6 +222,32 @@ func (t *callTalk) run(ctx context.Context, client *caller.Client) error {
 		return err
 	}
 	t.tell("answered in %d ms, %s, audio from %s", call.AnsweredAfter().Milliseconds(), call.Stream().Quality().Codec, call.Remote())
+	return t.hold(ctx, call)
+}
+
+// wait takes calls until it is interrupted.
+func (t *callTalk) wait(ctx context.Context, client *caller.Client) error {
+	fmt.Fprintf(t.out, "waiting for calls at %s\n", client.Local())
+	for {
+		call, err := client.Take(ctx, caller.Taking{
+			Ring: 2 * time.Second, OnDigit: func(d byte) { t.tell("hears key %c", d) },
+			OnRing: func(from, to string) { t.start = time.Now(); t.tell("%s is rung up by %s", to, from) },
+		})
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		t.tell("answers, %s, audio from %s", call.Stream().Quality().Codec, call.Remote())
+		if err := t.hold(ctx, call); err != nil {
+			return err
+		}
+	}
+}
+
+// hold lets a call that was answered run to its end.
+func (t *callTalk) hold(ctx context.Context, call *caller.Call) error {
 	ear := caller.NewEar(t.keep())
 	unplug := call.Stream().Tap(ear)
 	problem := t.talk(ctx, call, ear)

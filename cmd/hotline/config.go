@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"hotline"
+	"hotline/ivr/lookup"
 )
 
 // config is the process's own configuration: what must be known before the database is. Trunks, numbers, menus and queues live in
@@ -22,6 +24,9 @@ type config struct {
 	HTTPAddr     string
 	HTTPTLSCert  string
 	HTTPTLSKey   string
+	SelfSigned   bool // serve HTTPS with a certificate of our own making
+	WebRTCAddr   string
+	WebRTCHosts  []netip.Addr
 	SIPAddr      string
 	SIPTLSAddr   string
 	SIPTLSCert   string
@@ -35,11 +40,16 @@ type config struct {
 	MaxCalls     int
 	KeepDays     int
 	RecordingKey string
+	RecordOut    bool
 	LookupHosts  []string
 	DialOut      []string
 	Country      string
 	Node         string
+	Pop          popConfig
 }
+
+// popConfig tells foreign systems who calls.
+type popConfig struct{ URL, Hook string }
 
 // portRange is first and last port, both included.
 type portRange struct{ First, Last int }
@@ -56,6 +66,17 @@ var settings = []setting{
 	}},
 	{"http_tls_cert", "", "certificate (PEM file): serve HTTPS", func(c *config, v string) error { return setFile(&c.HTTPTLSCert, v) }},
 	{"http_tls_key", "", "key of the certificate (PEM file)", func(c *config, v string) error { return setFile(&c.HTTPTLSKey, v) }},
+	{"http_tls", "", "self-signed: serve HTTPS with a certificate that Hotline makes, keeps in the data folder and renews", func(c *config, v string) error {
+		if v != "" && v != "self-signed" {
+			return errors.New("give self-signed, or nothing")
+		}
+		c.SelfSigned = v != ""
+		return nil
+	}},
+	{"webrtc_addr", "127.0.0.1:8444", "address for the audio of agents' browsers, UDP and TCP", func(c *config, v string) error {
+		return setHostPort(&c.WebRTCAddr, v)
+	}},
+	{"webrtc_hosts", "", "IP addresses that browsers are told for audio, separated by commas; empty: external_addr and the machine's own", setWebRTCHosts},
 	{"sip_addr", "127.0.0.1:5060", "address for SIP over UDP and TCP", func(c *config, v string) error {
 		return setHostPort(&c.SIPAddr, v)
 	}},
@@ -101,6 +122,13 @@ var settings = []setting{
 		c.RecordingKey = v
 		return nil
 	}},
+	{"record_outbound", "no", "yes: calls that agents make are recorded from the answer on; tell the called", func(c *config, v string) error {
+		if v != "yes" && v != "no" {
+			return errors.New("give yes or no")
+		}
+		c.RecordOut = v == "yes"
+		return nil
+	}},
 	{"lookup_hosts", "", "hosts that menus may ask over HTTP, separated by commas", func(c *config, v string) error {
 		c.LookupHosts = splitList(v)
 		return nil
@@ -118,6 +146,12 @@ var settings = []setting{
 			c.Node, _ = os.Hostname()
 		}
 		return nil
+	}},
+	{"pop_url", "", "address to open for a call, as in https://crm.example.com/?phone={e164}&ticket={number}; queues may have their own", func(c *config, v string) error {
+		return setURL(&c.Pop.URL, v)
+	}},
+	{"pop_hook", "", "address that each screen-pop is posted to as JSON; its host must be in lookup_hosts", func(c *config, v string) error {
+		return setURL(&c.Pop.Hook, v)
 	}},
 	{"dial_out", "", "prefixes in E.164 that calls may be transferred to (+8621,+44…); empty: none", setDialOut},
 }
@@ -220,8 +254,20 @@ func (c *config) check() error {
 			return hotline.Errorf(hotline.Invalid, "config.tls", "TLS needs both %s and %s; set the missing one", p.certName, p.keyName)
 		}
 	}
+	if c.SelfSigned && c.HTTPTLSCert != "" {
+		return hotline.Errorf(hotline.Invalid, "config.tls", "http_tls is self-signed and http_tls_cert names a certificate; keep one of them")
+	}
+	if c.Pop.Hook != "" {
+		u, _ := url.Parse(c.Pop.Hook)
+		if !lookup.Allowed(c.LookupHosts, u.Host) {
+			return hotline.Errorf(hotline.Invalid, "config.pop_hook", "pop_hook goes to %s, which lookup_hosts does not name; add it there", u.Host)
+		}
+	}
 	return nil
 }
+
+// secure says whether the console is served over HTTPS.
+func (c *config) secure() bool { return c.SelfSigned || c.HTTPTLSCert != "" }
 
 func setHostPort(to *string, v string) error {
 	host, port, err := net.SplitHostPort(v)
@@ -260,6 +306,29 @@ func setExternal(c *config, v string) error {
 		return errors.New("give the one IP address that peers outside send to, as in 203.0.113.7")
 	}
 	c.ExternalAddr = addr
+	return nil
+}
+
+func setWebRTCHosts(c *config, v string) error {
+	c.WebRTCHosts = nil
+	for _, item := range splitList(v) {
+		addr, err := netip.ParseAddr(item)
+		if err != nil || addr.IsUnspecified() || addr.IsMulticast() {
+			return fmt.Errorf("%q is no address that a browser can send to; give IP addresses, as in 192.168.1.20", item)
+		}
+		c.WebRTCHosts = append(c.WebRTCHosts, addr)
+	}
+	return nil
+}
+
+func setURL(to *string, v string) error {
+	if v != "" {
+		u, err := url.Parse(v)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			return errors.New("give an address that begins with https://")
+		}
+	}
+	*to = v
 	return nil
 }
 

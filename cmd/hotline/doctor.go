@@ -41,7 +41,7 @@ func runDoctor(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	}
 	failed := 0
 	for _, examine := range []func(context.Context, config) []finding{
-		examineHTTP, examineSIP, examineRTP, examineCertificates, examineDatabase, examineSpeech, examineDisk, examineLimits,
+		examineHTTP, examineSIP, examineBrowsers, examineRTP, examineCertificates, examineDatabase, examineSpeech, examineDisk, examineLimits,
 	} {
 		for _, f := range examine(ctx, c) {
 			switch {
@@ -65,7 +65,7 @@ func examineHTTP(ctx context.Context, c config) []finding {
 	l, err := net.Listen("tcp", c.HTTPAddr)
 	if err == nil {
 		l.Close()
-		return append([]finding{fine("console address %s is free", c.HTTPAddr)}, exposed("http_addr", c.HTTPAddr, c.HTTPTLSCert != "")...)
+		return append([]finding{fine("console address %s is free", c.HTTPAddr)}, exposed("http_addr", c.HTTPAddr, c.secure())...)
 	}
 	if running(ctx, c) {
 		return []finding{fine("Hotline is running at %s", c.HTTPAddr)}
@@ -75,22 +75,26 @@ func examineHTTP(ctx context.Context, c config) []finding {
 
 // exposed warns of a console that is reachable from elsewhere without TLS: browsers then refuse the microphone.
 func exposed(key, addr string, secure bool) []finding {
-	host, _, _ := net.SplitHostPort(addr)
-	ip := net.ParseIP(host)
-	if secure || host == "localhost" || (ip != nil && ip.IsLoopback()) {
+	if secure || loopback(addr) {
 		return nil
 	}
-	return []finding{{what: key + " is reachable from other machines without TLS", mend: "set http_tls_cert and http_tls_key, or put a TLS proxy in front"}}
+	return []finding{{what: key + " is reachable from other machines without TLS", mend: "set http_tls (HOTLINE_HTTP_TLS) to self-signed, or http_tls_cert and http_tls_key: browsers open the microphone only over HTTPS"}}
 }
 
 func running(ctx context.Context, c config) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.HTTPAddr+"/healthz", nil)
+	scheme, client := "http://", http.DefaultClient
+	if c.secure() { // whoever it is: nothing is said to it
+		scheme = "https://"
+		client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		defer client.CloseIdleConnections()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+c.HTTPAddr+"/healthz", nil)
 	if err != nil {
 		return false
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return false
 	}
@@ -129,6 +133,36 @@ func examineSIP(ctx context.Context, c config) []finding {
 	return found
 }
 
+// examineBrowsers looks at the address of agents' audio.
+func examineBrowsers(ctx context.Context, c config) []finding {
+	var found []finding
+	if !running(ctx, c) {
+		l, err := net.Listen("tcp", c.WebRTCAddr)
+		if err == nil {
+			l.Close()
+			var u net.PacketConn
+			if u, err = net.ListenPacket("udp", c.WebRTCAddr); err == nil {
+				u.Close()
+			}
+		}
+		if err != nil {
+			return []finding{{fmt.Sprintf("address %s for agents' audio cannot be used: %v", c.WebRTCAddr, err), "set webrtc_addr (HOTLINE_WEBRTC_ADDR) to another", true}}
+		}
+		found = append(found, fine("address %s for agents' audio is free", c.WebRTCAddr))
+	}
+	if !loopback(c.HTTPAddr) && loopback(c.WebRTCAddr) {
+		found = append(found, finding{what: fmt.Sprintf("the console is reachable from other machines, agents' audio is not (webrtc_addr is %s)", c.WebRTCAddr),
+			mend: "set webrtc_addr to 0.0.0.0:8444 and let UDP and TCP through to it"})
+	}
+	return found
+}
+
+func loopback(addr string) bool {
+	host, _, _ := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 func examineRTP(_ context.Context, c config) []finding {
 	ports := c.RTP.Last - c.RTP.First + 1
 	if ports < 2*c.MaxCalls {
@@ -148,6 +182,9 @@ func examineRTP(_ context.Context, c config) []finding {
 
 func examineCertificates(_ context.Context, c config) []finding {
 	var found []finding
+	if c.SelfSigned {
+		found = append(found, fine("HTTPS with a certificate of Hotline's own: browsers warn once; compare the fingerprint that serve prints"))
+	}
 	for _, p := range []struct{ name, cert, key string }{{"http_tls_cert", c.HTTPTLSCert, c.HTTPTLSKey}, {"sip_tls_cert", c.SIPTLSCert, c.SIPTLSKey}} {
 		if p.cert == "" {
 			continue

@@ -9,12 +9,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"hotline/acd"
 	"hotline/call"
 	"hotline/ivr"
 	"hotline/ivr/speech"
@@ -22,6 +22,7 @@ import (
 	"hotline/postgres"
 	"hotline/recordings"
 	"hotline/sip"
+	"hotline/sip/routes"
 	"hotline/tickets"
 	"hotline/web"
 )
@@ -38,13 +39,14 @@ type house struct {
 	engine     *media.Engine
 	board      *call.Switchboard
 	directory  *sip.Directory
+	routes     *routes.Book
 	trace      *sip.Trace
 	edge       *sip.Edge
-	queues     *acd.Queues
-	line       *acd.Line
+	staff      staff
 	exchange   *ivr.Exchange
 	web        *web.Server
 	listener   net.Listener
+	cert       *certificate // nil: plain HTTP
 	node       string
 }
 
@@ -59,7 +61,7 @@ func build(ctx context.Context, c config, demo bool, log *slog.Logger) (h *house
 	if h.listener, err = net.Listen("tcp", c.HTTPAddr); err != nil {
 		return h, fmt.Errorf("the console cannot listen at %s (http_addr, HOTLINE_HTTP_ADDR): %w", c.HTTPAddr, err)
 	}
-	for _, stage := range []func(context.Context, config, bool) error{h.openStore, h.openRecords, h.openEdge, h.openFlows, h.openWeb} {
+	for _, stage := range []func(context.Context, config, bool) error{h.openStore, h.openRecords, h.openEdge, h.openStaff, h.openFlows, h.openPhones, h.openWeb} {
 		if err = stage(ctx, c, demo); err != nil {
 			return h, err
 		}
@@ -116,20 +118,19 @@ func (h *house) openEdge(ctx context.Context, c config, _ bool) (err error) {
 	if h.directory, err = sip.OpenDirectory(ctx, h.pool, h.log); err != nil {
 		return err
 	}
+	if h.routes, err = routes.Open(ctx, routes.Config{Pool: h.pool, Country: c.Country, Log: h.log}); err != nil {
+		return err
+	}
 	h.trace = sip.NewTrace(sip.TraceConfig{Pool: h.pool, Log: h.log})
 	h.edge, err = sip.New(sip.Config{
 		ListenUDPTCP: c.SIPAddr, ListenTLS: c.SIPTLSAddr, TLSCert: c.SIPTLSCert, TLSKey: c.SIPTLSKey, External: c.ExternalAddr,
-		Engine: h.engine, Acceptor: h.board, Directory: h.directory, Trace: h.trace, Log: h.log, MaxCalls: c.MaxCalls,
+		Engine: h.engine, Acceptor: h.board, Directory: h.directory, Routes: h.routes, Trace: h.trace, Log: h.log, MaxCalls: c.MaxCalls,
 	})
 	return err
 }
 
 // openFlows makes what callers meet.
 func (h *house) openFlows(ctx context.Context, c config, demo bool) (err error) {
-	if h.queues, err = acd.OpenQueues(ctx, h.pool, h.log); err != nil {
-		return err
-	}
-	h.line = acd.NewLine(acd.LineConfig{Queues: h.queues, Pool: h.pool, Log: h.log})
 	espeak, err := speech.NewEspeak()
 	if err != nil {
 		return err
@@ -143,13 +144,14 @@ func (h *house) openFlows(ctx context.Context, c config, demo bool) (err error) 
 		if err := ivr.SeedDemo(ctx, ivr.NewStore(h.pool, rules, voice)); err != nil {
 			return fmt.Errorf("seed the demo: %w", err)
 		}
-		if err := errors.Join(h.directory.Reload(ctx), h.queues.Reload(ctx)); err != nil {
+		if err := errors.Join(h.directory.Reload(ctx), h.staff.queues.Reload(ctx)); err != nil {
 			return err
 		}
 	}
 	h.exchange, err = ivr.Open(ctx, ivr.Config{
-		Pool: h.pool, Voice: voice, Line: h.line, Queues: h.queues, Recordings: h.recordings, Tickets: h.desk, Dialer: h.edge,
-		Engine: h.engine, Rules: rules, Country: c.Country, Log: h.log,
+		Pool: h.pool, Voice: voice, Line: h.staff.line, Queues: h.staff.queues, Recordings: h.recordings, Tickets: h.desk, Dialer: h.edge,
+		Engine: h.engine, Agents: h.staff.agents, Calls: h.board, Observe: func(v call.TalkView) { h.staff.phones.Observe(v) },
+		RecordOut: c.RecordOut, Rules: rules, Country: c.Country, Log: h.log,
 	})
 	return err
 }
@@ -164,14 +166,15 @@ func outbound(prefixes []string) []string {
 }
 
 func (h *house) openWeb(_ context.Context, c config, _ bool) (err error) {
-	if c.HTTPTLSCert != "" {
-		if h.listener, err = listenTLS(h.listener, c.HTTPTLSCert, c.HTTPTLSKey); err != nil {
+	if c.secure() {
+		if h.cert, err = openCertificate(c, h.log); err != nil {
 			return err
 		}
+		h.listener = h.cert.listen(h.listener)
 	}
 	h.web, err = web.New(web.Config{
 		Pool: h.pool, Desk: h.desk, Recordings: h.recordings, Directory: h.directory, Edge: h.edge, Trace: h.trace, Flows: h.exchange.Store,
-		Queues: h.queues, Line: h.line, Switchboard: h.board, Journal: h.journal, Engine: h.engine, Log: h.log, Version: versionText(),
+		Queues: h.staff.queues, Line: h.staff.line, Switchboard: h.board, Journal: h.journal, Engine: h.engine, Log: h.log, Version: versionText(),
 	})
 	return err
 }
@@ -180,41 +183,65 @@ func (h *house) openWeb(_ context.Context, c config, _ bool) (err error) {
 // too. It returns when all of it is down.
 func (h *house) run(drain, stop context.Context) error {
 	g, failed := errgroup.WithContext(context.WithoutCancel(drain))
-	base, end := context.WithCancel(failed)
-	defer end()
-	calls, endCalls := context.WithCancel(base)
-	defer endCalls()
-	part := func(ctx context.Context, name string, run func(context.Context) error) {
+	floors := h.floors()
+	for _, f := range floors {
+		f.open(g, context.WithoutCancel(drain))
+	}
+	g.Go(func() error {
+		select {
+		case <-drain.Done():
+		case <-failed.Done():
+		}
+		h.finish(failed, stop, floors[0].end)
+		for _, f := range floors {
+			f.close()
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// floor is parts that end together. One floor is down before the next ends.
+type floor struct {
+	parts map[string]func(context.Context) error
+	end   context.CancelFunc
+	down  sync.WaitGroup
+}
+
+// floors are the parts in the order in which they end: whoever uses another one goes before it.
+func (h *house) floors() []*floor {
+	return []*floor{
+		{parts: map[string]func(context.Context) error{"switchboard": h.board.Run}},
+		{parts: map[string]func(context.Context) error{"softphones": h.staff.phones.Run}},
+		{parts: map[string]func(context.Context) error{"audio of browsers": h.staff.hub.Run}},
+		{parts: map[string]func(context.Context) error{
+			"database": h.server.Run, "journal": h.journal.Run, "recordings": h.recordings.Run, "media": h.engine.Run,
+			"trunks and numbers": h.directory.Run, "outbound routes": h.routes.Run, "queues": h.staff.queues.Run, "agents": h.staff.agents.Run,
+			"line": h.staff.line.Run, "board": h.staff.board.Run, "flows": h.exchange.Run, "SIP trace": h.trace.Run, "SIP": h.edge.Run,
+			"web": func(ctx context.Context) error { return h.web.Run(ctx, h.listener) }, "reconciling": h.reconcile,
+		}},
+	}
+}
+
+// open starts the parts.
+func (f *floor) open(g *errgroup.Group, ctx context.Context) {
+	ctx, f.end = context.WithCancel(ctx)
+	for name, run := range f.parts {
+		f.down.Add(1)
 		g.Go(func() error {
+			defer f.down.Done()
 			if err := run(ctx); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 			return nil
 		})
 	}
-	part(calls, "switchboard", h.board.Run)
-	part(base, "database", h.server.Run)
-	part(base, "journal", h.journal.Run)
-	part(base, "recordings", h.recordings.Run)
-	part(base, "media", h.engine.Run)
-	part(base, "trunks and numbers", h.directory.Run)
-	part(base, "queues", h.queues.Run)
-	part(base, "line", h.line.Run)
-	part(base, "flows", h.exchange.Run)
-	part(base, "SIP trace", h.trace.Run)
-	part(base, "SIP", h.edge.Run)
-	part(base, "web", func(ctx context.Context) error { return h.web.Run(ctx, h.listener) })
-	part(base, "reconciling", h.reconcile)
-	g.Go(func() error {
-		select {
-		case <-drain.Done():
-		case <-base.Done():
-		}
-		h.finish(base, stop, endCalls)
-		end()
-		return nil
-	})
-	return g.Wait()
+}
+
+// close ends the parts and waits until they are down.
+func (f *floor) close() {
+	f.end()
+	f.down.Wait()
 }
 
 // reconcile closes what a process that was killed left open.

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -41,6 +39,11 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	err = auditFirst(ctx, h.desk, first)
+	if *demo && err == nil {
+		if err = h.seedStaff(ctx); err != nil {
+			err = fmt.Errorf("seed the demo: %w", err)
+		}
+	}
 	banner(stdout, c, h, *demo, first) // first: the passwords are shown this once, whatever comes after
 	if err != nil {
 		return err
@@ -87,14 +90,20 @@ func signals(ctx context.Context) (drain, stop context.Context, release func()) 
 // banner says where everything is. First passwords are shown once, here.
 func banner(w io.Writer, c config, h *house, demo bool, first []login.Credential) {
 	scheme := "http"
-	if c.HTTPTLSCert != "" {
+	if c.secure() {
 		scheme = "https"
 	}
 	fmt.Fprintf(w, "Hotline %s\n", versionText())
 	fmt.Fprintf(w, "  console  %s://%s\n", scheme, h.listener.Addr())
+	if c.SelfSigned {
+		fmt.Fprintf(w, "           self-signed certificate, SHA-256 %s\n", h.cert.fingerprint())
+	}
 	fmt.Fprintf(w, "  SIP      %s, UDP and TCP\n", c.SIPAddr)
+	udp, _ := h.staff.hub.Addrs()
+	fmt.Fprintf(w, "  browsers %s, UDP and TCP, for the audio of agents\n", udp)
 	if demo {
 		fmt.Fprintf(w, "  dial     sip:4000@%s (4001 is closed: voicemail), or: bin/hotline call --to sip:4000@%s\n", c.SIPAddr, c.SIPAddr)
+		fmt.Fprintln(w, "  answer   log in as agent, allow the microphone, go ready")
 	}
 	for _, who := range first {
 		fmt.Fprintf(w, "  log in as %s with %s\n", who.Login, who.Password)
@@ -114,14 +123,6 @@ func newLog(w io.Writer, c config) *slog.Logger {
 	log := slog.New(handler)
 	slog.SetDefault(log)
 	return log
-}
-
-func listenTLS(l net.Listener, cert, key string) (net.Listener, error) {
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("http_tls_cert, http_tls_key: %w", err)
-	}
-	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}), nil
 }
 
 // raiseFileLimit takes what the system allows: a call holds up to three descriptors.

@@ -120,7 +120,7 @@ func startProduct(ctx context.Context, binary string) (*product, error) {
 	}
 	os.Chmod(dir, 0o755)
 	http, sip := freeAddr(), freeAddr()
-	env := append(os.Environ(), "HOTLINE_HTTP_ADDR="+http, "HOTLINE_SIP_ADDR="+sip, "HOTLINE_DATA_DIR="+dir,
+	env := append(os.Environ(), "HOTLINE_HTTP_ADDR="+http, "HOTLINE_SIP_ADDR="+sip, "HOTLINE_WEBRTC_ADDR=127.0.0.1:0", "HOTLINE_DATA_DIR="+dir,
 		"HOTLINE_RTP_PORTS=12000-31999", "HOTLINE_MAX_CALLS=9000", "HOTLINE_LOG_LEVEL=error")
 	cmd := exec.CommandContext(ctx, path, "serve", "--demo")
 	cmd.Env, cmd.Stderr = env, os.Stderr

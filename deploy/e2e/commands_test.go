@@ -255,7 +255,7 @@ func TestWrongConfiguration(t *testing.T) {
 	t.Parallel()
 	h := &house{t: t, dir: t.TempDir()}
 	h.env = append(os.Environ(), "HOTLINE_DATA_DIR="+h.dir, fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", freePort(t, "tcp")),
-		fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", freePort(t, "udp")), "HOTLINE_RTP_PORTS=12000-15999")
+		fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", freePort(t, "udp")), "HOTLINE_RTP_PORTS=12000-15999", "HOTLINE_WEBRTC_ADDR=127.0.0.1:0")
 	if out, status := h.try(nil, "version"); status != 0 || !regexp.MustCompile(`^hotline \S+\n$`).MatchString(out) {
 		t.Errorf("version: status %d, %q", status, out)
 	}
@@ -283,10 +283,15 @@ func TestDoctor(t *testing.T) {
 	h := &house{t: t, dir: t.TempDir()}
 	web, sip := freePort(t, "tcp"), freePort(t, "udp")
 	h.env = append(os.Environ(), "HOTLINE_DATA_DIR="+h.dir, fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", web),
-		fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", sip), "HOTLINE_RTP_PORTS=12000-15999")
+		fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", sip), "HOTLINE_RTP_PORTS=12000-15999", "HOTLINE_WEBRTC_ADDR=127.0.0.1:0")
 	if out, status := h.try(nil, "doctor"); status != 0 || strings.Contains(out, "FAIL") {
 		t.Fatalf("nothing is wrong, status %d:\n%s", status, out)
 	}
+	taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", web))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
 	pem := filepath.Join(h.dir, "cert.pem")
 	os.WriteFile(pem, []byte("not a certificate"), 0o600)
 	for _, c := range []struct {
@@ -297,16 +302,12 @@ func TestDoctor(t *testing.T) {
 		{[]string{"HOTLINE_HTTP_TLS_CERT=" + pem, "HOTLINE_HTTP_TLS_KEY=" + pem}, []string{"http_tls_cert", pem, "mend: give a PEM certificate"}},
 		{[]string{"HOTLINE_SIP_TLS_ADDR=127.0.0.1:0", "HOTLINE_SIP_TLS_CERT=" + pem, "HOTLINE_SIP_TLS_KEY=" + pem}, []string{"sip_tls_cert", "mend: "}},
 		{[]string{"HOTLINE_HTTP_TLS_CERT=/nowhere/cert.pem"}, []string{"http_tls_cert", "/nowhere/cert.pem", "give the path of a PEM file"}},
+		{[]string{"HOTLINE_WEBRTC_ADDR=" + taken.Addr().String()}, []string{"agents' audio cannot be used", "mend: set webrtc_addr"}},
 		{[]string{"HOTLINE_DATABASE_URL=postgres://127.0.0.1:1/hotline"}, []string{"database_url", "mend: "}},
 		{[]string{"HOTLINE_DATA_DIR=/proc/hotline"}, []string{"/proc/hotline", "mend: set data_dir"}},
 	} {
 		h.refuses(c.env, []string{"doctor"}, c.words...)
 	}
-	taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", web))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
 	heard, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", sip))
 	if err != nil {
 		t.Fatal(err)

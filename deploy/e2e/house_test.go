@@ -89,7 +89,8 @@ func newHouse(t testing.TB, env ...string) *house {
 	}
 	h.env = append(os.Environ(),
 		"HOTLINE_HTTP_ADDR="+strings.TrimPrefix(h.http, "http://"), "HOTLINE_SIP_ADDR="+h.sip,
-		fmt.Sprintf("HOTLINE_RTP_PORTS=%d-%d", rtp, rtp+999), "HOTLINE_DATA_DIR="+h.dir, "HOTLINE_LOG_LEVEL=warn")
+		fmt.Sprintf("HOTLINE_RTP_PORTS=%d-%d", rtp, rtp+999), "HOTLINE_DATA_DIR="+h.dir, "HOTLINE_LOG_LEVEL=warn",
+		"HOTLINE_WEBRTC_ADDR=127.0.0.1:0")
 	h.env = append(h.env, env...)
 	os.Chmod(h.dir, 0o755) // the cluster runs as another user when we are root
 	t.Cleanup(h.stop)
