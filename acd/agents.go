@@ -31,7 +31,7 @@ type AgentsConfig struct {
 type Agents struct {
 	cfg     AgentsConfig
 	roster  *roster.Roster
-	changes announcer
+	changes Announcer
 	work    chan struct{} // capacity 1: there are jobs
 	alarm   chan struct{} // capacity 1: a deadline may be nearer than was thought
 
@@ -56,7 +56,7 @@ func OpenAgents(ctx context.Context, cfg AgentsConfig) (*Agents, error) {
 		seats: map[string][]string{}, handling: map[string]*handling{}, held: map[string]bool{}, missing: map[string]int{},
 	}
 	var err error
-	if a.roster, err = roster.Open(ctx, cfg.Pool, cfg.Log, func() { a.changes.announce() }); err != nil {
+	if a.roster, err = roster.Open(ctx, cfg.Pool, cfg.Log, func() { a.changes.Announce() }); err != nil {
 		return nil, err
 	}
 	if err := a.reconcile(ctx); err != nil {

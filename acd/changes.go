@@ -10,7 +10,7 @@ import (
 // costs nothing.
 type Changes struct {
 	c     chan struct{} // capacity 1
-	from  *announcer
+	from  *Announcer
 	dirty map[string]bool // the announcer's lock is over it
 }
 
@@ -33,13 +33,14 @@ func (c *Changes) Close() {
 	delete(c.from.to, c)
 }
 
-// announcer tells subscriptions. Its zero value is ready.
-type announcer struct {
+// Announcer tells subscriptions. Its zero value is ready.
+type Announcer struct {
 	mu sync.Mutex
 	to map[*Changes]bool
 }
 
-func (a *announcer) subscribe() *Changes {
+// Subscribe returns a new subscription.
+func (a *Announcer) Subscribe() *Changes {
 	c := &Changes{c: make(chan struct{}, 1), from: a, dirty: map[string]bool{}}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -50,17 +51,21 @@ func (a *announcer) subscribe() *Changes {
 	return c
 }
 
-// announce notes a change with every subscription. It never blocks.
-func (a *announcer) announce(names ...string) {
+// Watched says whether anybody subscribes.
+func (a *Announcer) Watched() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.to) > 0
+}
+
+// Announce notes a change with every subscription. It never blocks.
+func (a *Announcer) Announce(names ...string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for c := range a.to {
 		for _, n := range names {
 			c.dirty[n] = true
 		}
-		select {
-		case c.c <- struct{}{}:
-		default:
-		}
+		signal(c.c)
 	}
 }

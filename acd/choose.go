@@ -60,13 +60,7 @@ func (a *Agents) done(r *round) bool {
 // choose returns who of the free agents is to be rung for a place: one, or with ring all everybody who may. free is sorted by who is
 // idle longest. l.mu is held.
 func (l *Line) choose(p *Place, free []Agent, now time.Time) []string {
-	need := p.needs(now)
-	var may []Agent
-	for _, g := range free {
-		if slices.Contains(g.Queues, p.waiter.Queue) && enough(g.Skills, need) && !now.Before(p.seek.backOff[g.ID]) {
-			may = append(may, g)
-		}
-	}
+	may := p.eligible(free, now)
 	if wait, ok := l.sticky(p, may, now); ok {
 		return []string{p.waiter.Sticky}
 	} else if wait || len(may) == 0 {
@@ -85,6 +79,18 @@ func (l *Line) choose(p *Place, free []Agent, now time.Time) []string {
 		return l.turn(p, slices.MaxFunc(may, func(x, y Agent) int { return cmp.Compare(fit(x.Skills, whole), fit(y.Skills, whole)) }))
 	}
 	return l.turn(p, may[0])
+}
+
+// eligible returns who of the free agents works for the queue, can do what is asked for, and was not asked in vain a moment ago.
+func (p *Place) eligible(free []Agent, now time.Time) []Agent {
+	need := p.needs(now)
+	var may []Agent
+	for _, g := range free {
+		if slices.Contains(g.Queues, p.waiter.Queue) && enough(g.Skills, need) && !now.Before(p.seek.backOff[g.ID]) {
+			may = append(may, g)
+		}
+	}
+	return may
 }
 
 // turn notes that it was an agent's turn.

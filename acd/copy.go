@@ -238,7 +238,7 @@ func (a *Agents) announce(list []Agent) {
 	for i, g := range list {
 		ids[i] = g.ID
 	}
-	a.changes.announce(ids...)
+	a.changes.Announce(ids...)
 }
 
 // dress adds what the roster knows.
@@ -277,4 +277,4 @@ func (a *Agents) List() []Agent {
 }
 
 // Changes subscribes to agents: their ids, whenever a row has changed.
-func (a *Agents) Changes() *Changes { return a.changes.subscribe() }
+func (a *Agents) Changes() *Changes { return a.changes.Subscribe() }

@@ -48,7 +48,7 @@ type LineConfig struct {
 type Line struct {
 	cfg     LineConfig
 	kick    chan struct{} // capacity 1: somebody came or is free
-	changes announcer
+	changes Announcer
 	staff   staff // nil: nobody works
 
 	mu      sync.Mutex
@@ -188,7 +188,7 @@ func (l *Line) insert(p *Place) {
 	for _, behind := range l.waiting[p.waiter.Queue][at:] {
 		behind.signal()
 	}
-	l.changes.announce(p.waiter.Queue)
+	l.changes.Announce(p.waiter.Queue)
 }
 
 func byRank(a, b *Place) int { return cmp.Or(a.rank.Compare(b.rank), cmp.Compare(a.seq, b.seq)) }
@@ -203,7 +203,7 @@ func (l *Line) remove(p *Place) {
 	for _, behind := range list[at+1:] {
 		behind.signal()
 	}
-	l.changes.announce(p.waiter.Queue)
+	l.changes.Announce(p.waiter.Queue)
 	if list = slices.Delete(list, at, at+1); len(list) == 0 {
 		delete(l.waiting, p.waiter.Queue)
 		return
@@ -290,7 +290,7 @@ func (l *Line) Queues() []string {
 }
 
 // Changes subscribes to the line: the queues in which somebody came, went or is rung for.
-func (l *Line) Changes() *Changes { return l.changes.subscribe() }
+func (l *Line) Changes() *Changes { return l.changes.Subscribe() }
 
 // Count returns how many wait in a queue with somebody on the line.
 func (l *Line) Count(queue string) int {

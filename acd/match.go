@@ -183,7 +183,7 @@ func (l *Line) unmatch(m pair) {
 	defer l.mu.Unlock()
 	m.place.seek.pending = false
 	l.settle(m.place)
-	l.changes.announce(m.place.waiter.Queue)
+	l.changes.Announce(m.place.waiter.Queue)
 }
 
 // forget drops what was kept for too long.

@@ -192,7 +192,7 @@ func (p *Place) KeepForCallback() {
 	}
 	p.callback = true
 	held := p.leave(LeftCallback)
-	l.changes.announce(p.waiter.Queue)
+	l.changes.Announce(p.waiter.Queue)
 	l.mu.Unlock()
 	l.letGo(held)
 	l.wake()
@@ -256,7 +256,7 @@ func (p *Place) took(t Taken) bool {
 	}
 	p.seek.taken = &t
 	close(p.answered)
-	l.changes.announce(p.waiter.Queue)
+	l.changes.Announce(p.waiter.Queue)
 	return true
 }
 
@@ -281,7 +281,7 @@ func (p *Place) refused(o Offer, why Gone) {
 func (l *Line) settle(p *Place) {
 	if r := p.seek.round; r != nil && !p.seek.pending && l.cfg.Agents.done(r) {
 		p.seek.round = nil
-		l.changes.announce(p.waiter.Queue)
+		l.changes.Announce(p.waiter.Queue)
 	}
 }
 

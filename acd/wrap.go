@@ -158,8 +158,8 @@ func (a *Agents) wrapping(queue string) Wrapping {
 	return DefaultSettings().Wrap
 }
 
-// Seated says who sits in a call now. Those who sat there and do not any more have ended their part; with nobody left, all have. It
-// does not block.
+// Seated says who sits in a call now, the one who has the call first. Those who sat there and do not any more have ended their part;
+// with nobody left, all have. A colleague who was asked and has the call now has after-call work as well. It does not block.
 func (a *Agents) Seated(callID string, agents []string) {
 	a.mu.Lock()
 	before := a.seats[callID]
@@ -167,6 +167,10 @@ func (a *Agents) Seated(callID string, agents []string) {
 		delete(a.seats, callID)
 	} else {
 		a.seats[callID] = slices.Clone(agents)
+		if g := a.copy[agents[0]]; g != nil && g.State == Talking && g.Lease.Call == callID && g.Lease.Kind == KindConsult {
+			l := Lease{Call: callID, Kind: KindDirect, Queue: g.Lease.Queue}
+			defer a.do(func(ctx context.Context) { a.logEnd(a.Talking(ctx, agents[0], l)) })
+		}
 	}
 	a.mu.Unlock()
 	if len(agents) == 0 {
