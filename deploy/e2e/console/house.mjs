@@ -40,7 +40,7 @@ export async function logIn(page, { login, password } = who) {
   await page.fill('input[name=login]', login)
   await page.fill('input[name=password]', password)
   await page.keyboard.press('Enter')
-  await page.waitForURL(/\/tickets/)
+  await page.waitForURL(/\/(tickets|desk)/)
 }
 
 export async function shot(page, name) {

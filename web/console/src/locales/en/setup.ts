@@ -327,6 +327,17 @@ export const setup = {
     removeText: '“{name}” will be deleted. Calls from it will be refused.',
   },
   account: {
+    scope: 'Sees',
+    scopes: { own: 'Own work', team: 'The team', queue: 'The queues', all: 'Everything' },
+    scopeHint: {
+      own: 'Own tickets and calls, those of own queues, and what nobody has',
+      team: 'Also what the people of the supervised teams have',
+      queue: 'Also what is in the supervised queues',
+      all: 'All tickets, calls and recordings',
+    },
+    supervisesQueues: 'Supervises queues',
+    supervisesTeams: 'Supervises teams',
+    addTeam: 'Add a team',
     role: 'Role',
     new: 'New account',
     none: 'No accounts',

@@ -313,6 +313,17 @@ export const setup = {
     removeText: '将删除“{name}”，来自它的呼叫会被拒绝。',
   },
   account: {
+    scope: '可见范围',
+    scopes: { own: '自己的工作', team: '班组', queue: '队列', all: '全部' },
+    scopeHint: {
+      own: '自己的、所在队列的以及无人负责的工单和通话',
+      team: '还包括所主管班组成员的工单和通话',
+      queue: '还包括所主管队列中的工单和通话',
+      all: '全部工单、通话和录音',
+    },
+    supervisesQueues: '主管的队列',
+    supervisesTeams: '主管的班组',
+    addTeam: '添加班组',
     role: '角色',
     new: '新建账号',
     none: '没有账号',
