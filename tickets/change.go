@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"hotline"
+	"hotline/tickets/mentions"
 )
 
 // Priorities of tickets.
@@ -257,8 +258,9 @@ func stateEvent(by Actor, number int64, from, to State, why string, at time.Time
 
 // NewNote is an internal note.
 type NewNote struct {
-	Body string
-	Key  string // chosen by the client, at most 100 characters: a note with a key that was used is not added again
+	Body     string
+	Key      string   // chosen by the client, at most 100 characters: a note with a key that was used is not added again
+	Mentions []string // accounts of those who have to look
 }
 
 // maxNote is the size of a note.
@@ -318,6 +320,10 @@ func (d *Desk) note(ctx context.Context, tx pgx.Tx, by Actor, number int64, n Ne
 	case !errors.Is(err, pgx.ErrNoRows):
 		return 0, fmt.Errorf("look for note: %w", err)
 	}
+	people, err := mentions.Named(ctx, tx, n.Mentions, by.ID)
+	if err != nil {
+		return 0, err
+	}
 	salt := rand.Text()
 	data := map[string]string{"salt": salt}
 	if key != "" {
@@ -339,7 +345,17 @@ func (d *Desk) note(ctx context.Context, tx pgx.Tx, by Actor, number int64, n Ne
 		return 0, err
 	}
 	// The chain holds a digest of the text with a salt, so that the text can be erased and cannot be guessed from what is left.
-	return appendEvent(ctx, tx, event{ticket: number, kind: "note", actor: by, interaction: id, at: now, data: map[string]string{"said": digest(salt + body)}})
+	e := event{ticket: number, kind: "note", actor: by, interaction: id, at: now, data: noteData{Said: digest(salt + body), Mentions: people}}
+	if seq, err = appendEvent(ctx, tx, e); err != nil {
+		return 0, err
+	}
+	return seq, mentions.Add(ctx, tx, people, number, seq, id, mentions.Person{ID: by.ID, Name: by.Name}, now)
+}
+
+// noteData is what the timeline says of a note, besides its text.
+type noteData struct {
+	Said     string            `json:"said"`
+	Mentions []mentions.Person `json:"mentions,omitempty"`
 }
 
 func unique(err error) bool {

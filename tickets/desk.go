@@ -15,6 +15,7 @@ import (
 	"hotline"
 	"hotline/call"
 	"hotline/postgres"
+	"hotline/tickets/sight"
 )
 
 // Config of a [Desk].
@@ -86,10 +87,29 @@ func (d *Desk) tx(ctx context.Context, f func(tx pgx.Tx, now time.Time) error) e
 	return postgres.Tx(ctx, d.pool, func(tx pgx.Tx) error { return f(tx, now) })
 }
 
+// Do runs f on a ticket in scope that is held until the commit, and appends what f says has happened to its history; with kind ""
+// nothing has.
+func (d *Desk) Do(ctx context.Context, by Actor, number int64, f func(tx pgx.Tx, now time.Time) (kind string, data any, err error)) error {
+	return d.tx(ctx, func(tx pgx.Tx, now time.Time) error {
+		if _, err := d.lockTicket(ctx, tx, number); err != nil {
+			return err
+		}
+		kind, data, err := f(tx, now)
+		if err != nil || kind == "" {
+			return err
+		}
+		_, err = appendEvent(ctx, tx, event{ticket: number, kind: kind, actor: by, at: now, data: data})
+		return err
+	})
+}
+
 func (d *Desk) now() time.Time { return stamp(d.cfg.Now()) }
 
 // stamp is a time as it is kept.
 func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// Clean is clean, for names that strangers choose.
+func Clean(s string, max int) string { return clean(s, max) }
 
 // clean takes out of a line of text what is no text (control characters, broken UTF-8, marks that turn the writing direction) and
 // cuts it to at most max characters. What a stranger sends as a name must not break a page or a database column.
@@ -125,17 +145,5 @@ func notFound(what string, which any) error {
 	return hotline.Errorf(hotline.NotFound, "tickets."+what+"_unknown", "there is no %s %v", what, which)
 }
 
-// isID says whether s can be the id of a row: anything else finds nothing rather than failing in PostgreSQL.
-func isID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, c := range []byte(s) {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		hex := c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-		if dash != (c == '-') || !dash && !hex {
-			return false
-		}
-	}
-	return true
-}
+// isID says whether s can be the id of a row.
+func isID(s string) bool { return sight.ID(s) }

@@ -78,7 +78,7 @@ func eraseTicket(ctx context.Context, tx pgx.Tx, by Actor, number int64, now tim
 	// Which entries hold words: those whose kind does, and all that belong to an interaction.
 	rows, err := tx.Query(ctx, `
 		select seq from ticket_event where ticket = $1 and not data ? 'erased'
-			and (kind in ('subject', 'category', 'field', 'note') or interaction_id is not null) order by seq`, number)
+			and (kind in ('subject', 'category', 'field', 'note', 'attachment', 'attachment_removed') or interaction_id is not null) order by seq`, number)
 	if err != nil {
 		return fmt.Errorf("erase ticket %d: %w", number, err)
 	}
@@ -86,7 +86,7 @@ func eraseTicket(ctx context.Context, tx pgx.Tx, by Actor, number int64, now tim
 	if err != nil {
 		return fmt.Errorf("erase ticket %d: %w", number, err)
 	}
-	args := pgx.NamedArgs{"ticket": number, "seqs": seqs, "subject": erasedSubject}
+	args := pgx.NamedArgs{"ticket": number, "seqs": seqs, "subject": erasedSubject, "now": now}
 	b := &pgx.Batch{}
 	b.Queue(`set local hotline.erasing = 'on'`)
 	b.Queue(`
@@ -99,6 +99,8 @@ func eraseTicket(ctx context.Context, tx pgx.Tx, by Actor, number int64, now tim
 	b.Queue(`update ticket set subject = @subject, category = '', fields = '{}', party_id = null, identity_id = null, version = version + 1 where number = @ticket`, args)
 	b.Queue(`update task set phone = '', state = case when state = 'open' then 'cancelled' else state end where ticket = @ticket`, args)
 	b.Queue(`delete from search_doc where ticket = @ticket`, args)
+	b.Queue(`delete from attachment_part where attachment_id in (select id from attachment where ticket = @ticket)`, args)
+	b.Queue(`update attachment set name = @subject, bytes = 0, removed_at = coalesce(removed_at, updated) from (select @now::timestamptz as updated) n where ticket = @ticket`, args)
 	b.Queue(event{ticket: number, kind: "erased", actor: by, at: now, data: map[string]any{"seqs": seqs}, set: ", next_due_at = null, waiting_since = null"}.statement())
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("erase ticket %d: %w", number, err)

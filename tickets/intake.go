@@ -36,6 +36,9 @@ var filing = map[call.FactKind]func(*intake, context.Context, call.Fact) error{
 	call.FactCallEnded:      (*intake).ended,
 	call.FactRecordingStart: (*intake).recording,
 	call.FactRecordingEnd:   (*intake).recording,
+	call.FactLegStarted:     (*intake).joined,
+	call.FactWrapUp:         (*intake).wrapped,
+	call.FactCallbackResult: (*intake).calledBack,
 }
 
 // file applies facts of the journal.
@@ -65,7 +68,7 @@ func (in *intake) look(ctx context.Context, facts []call.Fact) error {
 			calls = append(calls, f.CallID)
 		}
 		var p call.CallStarted
-		if f.Kind != call.FactCallStarted || f.Decode(&p) != nil || p.Info.Direction != call.Inbound {
+		if f.Kind != call.FactCallStarted || f.Decode(&p) != nil {
 			continue
 		}
 		rings = append(rings, f.ID)

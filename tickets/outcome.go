@@ -20,7 +20,7 @@ func (in *intake) phase(ctx context.Context, f call.Fact) error {
 		return err
 	}
 	h, err := in.ticketOf(ctx, f.CallID)
-	if err != nil || h == nil || h.Queue == p.Queue {
+	if err != nil || h == nil || h.Queue == p.Queue || h.Ring.Outbound {
 		return err
 	}
 	at := stamp(f.At)
@@ -109,7 +109,7 @@ func (d *Desk) move(ctx context.Context, tx pgx.Tx, by Actor, from held, to cand
 	data.To, data.From = 0, from.Number
 	b.Queue(event{ticket: to.Number, kind: "call", actor: by, interaction: from.Interaction, at: at, data: data,
 		set: ", waiting_since = coalesce(waiting_since, @at)" + nextDue}.statement())
-	now := ringData{Name: ring.Name, Verified: ring.Verified, Result: ring.Result, Waits: to.WaitingSince == nil}
+	now := ringData{Name: ring.Name, Verified: ring.Verified, Result: ring.Result, Outbound: ring.Outbound, Waits: to.WaitingSince == nil}
 	if to.State == StateResolved || to.State == StatePending {
 		b.Queue(stateEvent(System, to.Number, to.State, StateOpen, "customer_called", at).statement())
 		now.Reopened, now.Version = to.State, to.Version+1
@@ -335,8 +335,8 @@ func (in *intake) ended(ctx context.Context, f call.Fact) error {
 		in.append(stateEvent(System, h.Number, StateOpen, ring.Reopened, "self_service", at))
 	}
 	in.forget(h.Number)
-	// A withheld number leaves nobody to call back.
-	if h.Phone != "" && (p.Result == call.ResultAbandoned || p.Result == call.ResultCutBySystem || p.Result == call.ResultFailed) {
+	// A withheld number leaves nobody to call back, and whom we called owes us nothing.
+	if h.Phone != "" && !ring.Outbound && (p.Result == call.ResultAbandoned || p.Result == call.ResultCutBySystem || p.Result == call.ResultFailed) {
 		in.owe(debt{ticket: h.Number, callID: f.CallID, phone: h.Phone, reason: string(p.Result), queue: orQueue(p.Queue, h.Queue), at: at})
 	}
 	if p.Result == call.ResultAnswered {

@@ -21,6 +21,8 @@ type callData struct {
 	From    int64  `json:"from,omitempty"`    // the ticket that the call was on before
 	To      int64  `json:"to,omitempty"`      // the ticket that the call is on now
 	Shared  bool   `json:"shared,omitempty"`  // several people have this number: somebody has to ask who it was
+
+	Direction call.Direction `json:"direction,omitempty"` // "out": we called
 }
 
 // ringData is what an interaction of kind call keeps: who seemed to call, and what its arrival changed, so that it can be undone when
@@ -33,6 +35,7 @@ type ringData struct {
 	Version  int64       `json:"version,omitempty"` // of the ticket after it was reopened
 	Waits    bool        `json:"waits"`             // waiting_since is this call's
 	Result   call.Result `json:"result,omitempty"`
+	Outbound bool        `json:"outbound,omitempty"` // we called
 }
 
 // callerPhone is the number that a call came from.
@@ -50,7 +53,7 @@ func (in *intake) ring(ctx context.Context, f call.Fact) error {
 		return err
 	}
 	if p.Info.Direction != call.Inbound {
-		return nil // we call somebody: whoever had that done knows on which ticket
+		return in.dialled(ctx, f, p.Info)
 	}
 	if in.there[f.ID] {
 		return nil // applied before
@@ -187,10 +190,7 @@ func (in *intake) place(r ringing, number int64) {
 
 // subjectOf is a subject until somebody writes a better one.
 func subjectOf(phone Phone, language string) string {
-	shown := phone.Value
-	if n, err := phonenumbers.Parse(phone.Value, "ZZ"); err == nil && phone.Kind == E164 {
-		shown = phonenumbers.Format(n, phonenumbers.INTERNATIONAL)
-	}
+	shown := shownPhone(phone)
 	switch {
 	case language == "zh-CN" && phone.Kind == Withheld:
 		return "匿名来电"
@@ -200,6 +200,14 @@ func subjectOf(phone Phone, language string) string {
 		return "Call from a withheld number"
 	}
 	return "Call from " + shown
+}
+
+// shownPhone is a number as people write it.
+func shownPhone(phone Phone) string {
+	if n, err := phonenumbers.Parse(phone.Value, "ZZ"); err == nil && phone.Kind == E164 {
+		return phonenumbers.Format(n, phonenumbers.INTERNATIONAL)
+	}
+	return phone.Value
 }
 
 // held is the ticket of a call, held until the transaction ends.

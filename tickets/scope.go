@@ -9,6 +9,7 @@ import (
 
 	"hotline"
 	"hotline/postgres"
+	"hotline/tickets/sight"
 )
 
 // For returns the desk as somebody sees it: what is out of their scope is not there, whatever they ask for. People and organisations
@@ -19,27 +20,13 @@ func (d *Desk) For(see hotline.Scope) *Desk {
 	return &scoped
 }
 
-// inScope is the part of WHERE by which lists of tickets t are in scope.
-const inScope = `(t.queue = any(@see_queues::text[]) or t.owner_id = any(@see_people::uuid[]) or (@see_loose::bool and t.queue = '' and t.owner_id is null))`
+const (
+	inScope = sight.Lists
+	inReach = sight.One
+)
 
-// inReach is inScope for one ticket: it is also there for whoever was named in a note of it, took part in a call of it, or is rung for
-// one right now.
-const inReach = `(` + inScope + `
-	or exists (select from mention m where m.ticket = t.number and m.account_id = @see_me::uuid)
-	or exists (select from call c join call_agent a on a.call_id = c.id where c.ticket = t.number and a.agent = @see_me::uuid)
-	or exists (select from call c join work_offer o on o.call_id = c.id where c.ticket = t.number and o.agent = @see_me::uuid and o.state in ('live', 'answered')))`
-
-// scoped adds the arguments of inScope.
-func (d *Desk) scoped(args pgx.NamedArgs) pgx.NamedArgs {
-	people := append([]string{}, d.see.People...)
-	var me *string
-	if isID(d.see.Account) {
-		me = &d.see.Account
-		people = append(people, d.see.Account)
-	}
-	args["see_queues"], args["see_people"], args["see_loose"], args["see_me"] = append([]string{}, d.see.Queues...), people, d.see.Loose, me
-	return args
-}
+// scoped adds the arguments of the conditions.
+func (d *Desk) scoped(args pgx.NamedArgs) pgx.NamedArgs { return sight.Args(d.see, args) }
 
 // check refuses a ticket that is out of scope, as if it were not there.
 func (d *Desk) check(ctx context.Context, db postgres.DB, number int64) error {

@@ -40,6 +40,7 @@ func scanTask(r pgx.CollectableRow) (t Task, err error) {
 // TaskFilter narrows [Desk.Tasks].
 type TaskFilter struct {
 	State  string // "" means open
+	Kind   string // "" means all
 	Queue  string
 	Cursor string
 	Limit  int
@@ -58,6 +59,10 @@ func (d *Desk) Tasks(ctx context.Context, f TaskFilter) (Page[Task], error) {
 	where := "k.state = @state"
 	if f.Queue != "" {
 		where += " and k.queue = @queue"
+	}
+	if f.Kind != "" {
+		where += " and k.kind = @kind"
+		args["kind"] = f.Kind
 	}
 	if f.Cursor != "" {
 		c, err := parseCursor(f.Cursor)

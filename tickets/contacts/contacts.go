@@ -1,7 +1,7 @@
 // Package contacts says who a caller may be and what was between us before: what an agent's screen shows while the phone rings, and
 // the history beside a customer.
 //
-// It reads and never writes. What the asker may not see is left out in SQL. Start at [Reader.Pop].
+// It reads and never writes. What the asker may not see is left out in SQL. Start at [Read].
 package contacts
 
 import (
