@@ -145,11 +145,11 @@ func (p *Peer) check(now time.Time) {
 	heard, busy := p.stream.Activity()
 	p.mu.Lock()
 	last := heard
-	if p.checkedAt.After(last) {
+	if p.checkedAt.After(last) || p.offer.setup.Direction == media.SendOnly { // who has no microphone is not heard
 		last = p.checkedAt
 	}
 	limit := idleSilence
-	if busy && last.Sub(heard) < justBefore { // audio was flowing: a second without is a second that the caller hears nothing
+	if gap := last.Sub(heard); busy && gap >= 0 && gap < justBefore { // audio was flowing: a second without is a second that the caller hears nothing
 		limit = talkSilence
 	}
 	silent := now.Sub(last)
