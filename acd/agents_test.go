@@ -145,6 +145,10 @@ func (f *floor) join(w Waiter) *Place {
 	if w.Queue == "" {
 		w.Queue = "q"
 	}
+	w.CallID = hotline.NewID()
+	if _, err := f.pool.Exec(f.t.Context(), `insert into call (id, node, direction, phase, caller, dialled, started_at) values ($1, 'n1', 'in', 'queued', $2, '4000', now())`, w.CallID, w.Caller); err != nil {
+		f.t.Fatal(err)
+	}
 	return join(f.t, f.line, f.t.Context(), w)
 }
 
