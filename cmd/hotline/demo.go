@@ -74,7 +74,7 @@ func (h *house) seedStaff(ctx context.Context) error {
 
 // accountIDs are the ids of accounts by login.
 func (h *house) accountIDs(ctx context.Context) (map[string]string, error) {
-	rows, err := h.pool.Query(ctx, "select login, id::text from account where not disabled")
+	rows, err := h.pool.Query(ctx, "select login, id::text from account where disabled_at is null")
 	if err != nil {
 		return nil, err
 	}
