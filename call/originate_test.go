@@ -48,6 +48,12 @@ func TestAgentCallsAndTalks(t *testing.T) {
 			t.Errorf("while it rings: %v", err)
 		}
 	}
+	v.hears("the agent", v.agent.Phone, ringingTone)
+	if err := v.caller.Progress(t.Context(), true); err != nil { // the network's own ringing, or its announcement
+		t.Fatal(err)
+	}
+	v.hears("the agent", v.agent.Phone, callerTone)
+	v.hears("whom nobody has connected yet", v.caller.Phone)
 	if err := v.caller.Answer(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -189,8 +190,9 @@ func (t *Talk) arrange() {
 		}
 		places = append(places, media.Place{Stream: p.stream, Role: p.role})
 	}
-	if err := t.room.SetRoles(places...); err != nil {
-		t.call.Log.Error("the roles of a conversation could not be set", "error", err)
+	if err := t.room.SetRoles(places...); err != nil { // a browser has gone and we are not told yet: then one by one, who must not hear first
+		slices.SortStableFunc(places, func(a, b media.Place) int { return cmp.Compare(b.Role, a.Role) })
+		places = slices.DeleteFunc(places, func(p media.Place) bool { return t.room.SetRole(p.Stream, p.Role) != nil })
 	}
 	for _, p := range list {
 		if p.music == nil {

@@ -83,7 +83,11 @@ var errNotTalking = hotline.Errorf(hotline.Conflict, "call.not_talking", "the ca
 // outbound call may still ring: then the agent hears it.
 func (c *Call) Talk(ctx context.Context, cfg TalkConfig, first AgentSeat) (TalkEnd, error) {
 	if err := c.alive(ctx); err != nil {
-		return TalkEnd{Kind: TalkCut, By: first.Agent}, err
+		end := TalkEnd{Kind: TalkHungUp, By: first.Agent}
+		if cfg.Observe != nil { // the agent has answered somebody who has just gone
+			cfg.Observe(TalkView{CallID: c.ID, Direction: c.Info.Direction, StartedAt: c.Info.ReceivedAt, Queue: c.Queue(), Ended: &end})
+		}
+		return end, err
 	}
 	t := newTalk(c, cfg)
 	t.seats = []*seat{t.seatOf(first)}

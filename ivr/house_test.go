@@ -55,6 +55,9 @@ type house struct {
 	board    *call.Switchboard
 	tapes    *recordings.Store
 	desk     *tickets.Desk
+	queues   *acd.Queues
+	agents   *acd.Agents
+	staff    *staff
 	log      *safeLog
 }
 
@@ -78,7 +81,7 @@ func (l *safeLog) String() string {
 
 func newHouse(t testing.TB, rules Rules) *house {
 	t.Helper()
-	h := &house{t: t, pool: pgtest.New(t), engine: calltest.NewEngine(t), log: &safeLog{}}
+	h := &house{t: t, pool: pgtest.New(t), engine: calltest.NewEngine(t), log: &safeLog{}, staff: newStaff()}
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(h.log, t.Output()), nil))
 	h.store = NewStore(h.pool, rules, realVoice(t))
 	if err := SeedDemo(t.Context(), h.store); err != nil {
@@ -95,20 +98,31 @@ func newHouse(t testing.TB, rules Rules) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queues, err := acd.OpenQueues(t.Context(), h.pool, log)
-	if err != nil {
+	if h.queues, err = acd.OpenQueues(t.Context(), h.pool, log); err != nil {
 		t.Fatal(err)
 	}
-	line := acd.NewLine(acd.LineConfig{Queues: queues, Log: log})
-	h.exchange, err = Open(t.Context(), Config{
-		Pool: h.pool, Voice: realVoice(t), Line: line, Queues: queues, Recordings: h.tapes, Tickets: h.desk, Rules: rules, Log: log,
+	h.agents, err = acd.OpenAgents(t.Context(), acd.AgentsConfig{
+		Pool: h.pool, Queues: h.queues, Journal: h.journal, Node: "test", Popper: h.staff, Log: log,
+		Live: func(id string) bool { _, live := h.board.Call(id); return live },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.board = call.NewSwitchboard(call.Config{Journal: h.journal, Node: "test", Route: h.exchange.Route, Log: log})
+	line := acd.NewLine(acd.LineConfig{Queues: h.queues, Agents: h.agents, Caller: callers{h}, Pool: h.pool, Log: log})
+	h.board = call.NewSwitchboard(call.Config{
+		Journal: h.journal, Node: "test", Log: log, Route: func(ctx context.Context, i call.Info) (call.Script, error) { return h.exchange.Route(ctx, i) },
+	})
+	h.exchange, err = Open(t.Context(), Config{
+		Pool: h.pool, Voice: realVoice(t), Line: line, Queues: h.queues, Recordings: h.tapes, Tickets: h.desk, Rules: rules, Log: log,
+		Agents: h.agents, Calls: h.board, Engine: h.engine, Observe: h.staff.observe, Away: time.Second, RecordOut: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.staff.house = h
 	h.run("journal", h.journal.Run)
 	h.run("exchange", h.exchange.Run)
+	h.run("agents", h.agents.Run)
 	h.run("line", line.Run)
 	h.run("switchboard", h.board.Run)
 	return h

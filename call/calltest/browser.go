@@ -17,7 +17,10 @@ type Browser struct {
 // NewBrowser opens the softphone of an agent.
 func NewBrowser(t testing.TB, e *media.Engine, agent string) *Browser {
 	t.Helper()
-	phone, stream := connect(t, e, hotline.NewID(), nil)
+	phone, stream, negotiate := connect(t, e, hotline.NewID(), nil)
+	if err := negotiate(); err != nil {
+		t.Fatal(err)
+	}
 	return &Browser{Phone: phone, Seat: call.AgentSeat{Agent: agent, Name: "Agent " + agent, Stream: stream}}
 }
 
@@ -27,8 +30,8 @@ func (b *Browser) Close() {
 	b.Phone.close()
 }
 
-// connect opens a stream with a phone at its other end.
-func connect(t testing.TB, e *media.Engine, id string, heard func(media.StreamEvent)) (*Phone, *media.Stream) {
+// connect opens a stream with a phone at its other end; they hear each other once negotiate is called.
+func connect(t testing.TB, e *media.Engine, id string, heard func(media.StreamEvent)) (p *Phone, s *media.Stream, negotiate func() error) {
 	t.Helper()
 	phone, err := newPhone()
 	if err != nil {
@@ -40,9 +43,8 @@ func connect(t testing.TB, e *media.Engine, id string, heard func(media.StreamEv
 		t.Fatal(err)
 	}
 	t.Cleanup(stream.Close)
-	if err := stream.Configure(media.Setup{Codec: media.PCMU, DTMFPayloadType: telephoneEvent, Remote: phone.local()}); err != nil {
-		t.Fatal(err)
-	}
 	phone.dial(stream.Local())
-	return phone, stream
+	return phone, stream, func() error {
+		return stream.Configure(media.Setup{Codec: media.PCMU, DTMFPayloadType: telephoneEvent, Remote: phone.local()})
+	}
 }

@@ -45,6 +45,8 @@ type Leg struct {
 	info   call.Info
 	stream *media.Stream
 
+	negotiate func() error // of an outbound leg when it is answered, or early
+
 	mu       sync.Mutex
 	mailbox  *call.Mailbox
 	before   []call.Event // posted before there was a mailbox
@@ -59,7 +61,12 @@ type Leg struct {
 func NewLeg(t testing.TB, e *media.Engine, info call.Info) *Leg {
 	t.Helper()
 	l := &Leg{info: fill(info), answered: make(chan struct{}), ended: make(chan struct{})}
-	l.Phone, l.stream = connect(t, e, l.info.LegID, l.heard)
+	l.Phone, l.stream, l.negotiate = connect(t, e, l.info.LegID, l.heard)
+	if l.info.Direction == call.Inbound {
+		if err := l.negotiate(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return l
 }
 
@@ -145,7 +152,7 @@ func (l *Leg) Info() call.Info { return l.info }
 // Audio implements call.Leg.
 func (l *Leg) Audio() *media.Stream { return l.stream }
 
-// Progress implements call.Leg.
+// Progress implements call.Leg. With an outbound leg it is the far end that rings; early is with audio of its own.
 func (l *Leg) Progress(ctx context.Context, early bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,6 +160,14 @@ func (l *Leg) Progress(ctx context.Context, early bool) error {
 		return call.ErrGone
 	}
 	l.ringing = true
+	if early {
+		if err := l.negotiate(); err != nil {
+			return err
+		}
+	}
+	if l.info.Direction == call.Outbound {
+		l.post(call.Event{Kind: call.Ringing})
+	}
 	return nil
 }
 
@@ -166,6 +181,9 @@ func (l *Leg) Answer(ctx context.Context) error {
 	select {
 	case <-l.answered:
 	default:
+		if err := l.negotiate(); err != nil {
+			return err
+		}
 		close(l.answered)
 		l.post(call.Event{Kind: call.Answered})
 	}
