@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -222,5 +223,95 @@ func BenchmarkResample48k(b *testing.B) {
 	pcm := sine(48000, 1000, 48000, 0.5)
 	for b.Loop() {
 		Resample(pcm, 48000, SampleRate)
+	}
+}
+
+// muxed is a browser's way: a place on a socket that many share, found by address, as package peer has it.
+type muxed struct {
+	socket *Socket
+	remote netip.AddrPort
+}
+
+func (m muxed) Local() netip.AddrPort                    { return m.socket.Local() }
+func (m muxed) Expect(_, _ netip.AddrPort, _ bool) error { return nil }
+func (m muxed) Send(b []byte, _ netip.AddrPort)          { m.socket.Queue(b, m.remote) }
+func (m muxed) SendRTCP(b []byte, _ netip.AddrPort)      { m.socket.Queue(b, m.remote) }
+func (m muxed) Close()                                   {}
+
+// BenchmarkBridge measures what a call between a trunk and a browser costs in CPU of Hotline: each tick a packet each way, plain on
+// one side, SRTP with GCM on the other, in rooms of two. The peers' own work is not counted.
+func BenchmarkBridge(b *testing.B) {
+	const n = 250
+	for _, recorded := range []bool{false, true} {
+		b.Run(map[bool]string{false: "talking", true: "recorded"}[recorded], func(b *testing.B) {
+			l := newLoad(b, n, true, nil)
+			byAddr := make(map[netip.AddrPort]*Stream)
+			var mu sync.RWMutex
+			socket, err := l.e.Listen(netip.AddrPortFrom(loopback, 0), func(p []byte, from netip.AddrPort) {
+				mu.RLock()
+				s := byAddr[from]
+				mu.RUnlock()
+				s.Receive(p, from)
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer socket.Close()
+			far := make([]*cipher, n)
+			browsers := make([]*net.UDPConn, n)
+			for i := range n {
+				conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer conn.Close()
+				conn.SetReadBuffer(4096)
+				remote := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+				s, err := l.e.OpenOver(OpenOptions{Idle: true}, func(*Stream) (Transport, error) { return muxed{socket, remote}, nil })
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer s.Close()
+				keys := SRTPKeys{Profile: AEAD_AES_128_GCM, Local: [30]byte{1}, Remote: [30]byte{2}}
+				if err := s.Configure(Setup{Remote: remote, RTCPMux: true, SRTP: &keys}); err != nil {
+					b.Fatal(err)
+				}
+				s.control.next = time.Now().Add(time.Hour)
+				far[i], _ = newCipher(SRTPKeys{Profile: AEAD_AES_128_GCM, Local: [30]byte{2}, Remote: [30]byte{1}})
+				browsers[i], byAddr[remote] = conn, s
+				r := NewRoom(l.e)
+				r.Join(l.streams[i], Talker)
+				r.Join(s, Talker)
+				if recorded {
+					l.streams[i].Tap(deaf{})
+				}
+			}
+			to := net.UDPAddrFromAddrPort(socket.Local())
+			events, buf, now := make([]syscall.EpollEvent, 256), newBatch(), time.Now()
+			l.e.now = func() time.Time { return now }
+			b.ReportAllocs()
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			used := time.Duration(0)
+			for tick := range b.N {
+				l.talk(tick)
+				for i, conn := range browsers {
+					conn.WriteToUDP(far[i].seal(l.packet), to)
+				}
+				now = now.Add(frameTime)
+				begin := threadTime()
+				l.read(events, buf)
+				for _, sh := range l.e.shards {
+					sh.tick(now)
+				}
+				used += threadTime() - begin
+			}
+			each := float64(used.Nanoseconds()) / float64(b.N) / n
+			b.ReportMetric(each/1000*50, "µs/call-second")
+			b.ReportMetric(float64(frameTime.Nanoseconds())/each, "calls/core")
+			if q := l.streams[0].Quality(); b.N > 1 && q.PacketsSent < uint64(b.N) {
+				b.Fatalf("%d packets relayed in %d ticks", q.PacketsSent, b.N)
+			}
+		})
 	}
 }
