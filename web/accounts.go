@@ -43,23 +43,24 @@ func (s *Server) listOwners(ctx context.Context, _ *api.Empty) (*api.Reply[api.P
 
 type createAccountInput struct {
 	Body struct {
-		Login    string     `json:"login"`
-		Name     string     `json:"name,omitempty"`
-		Password string     `json:"password" maxLength:"1024"`
-		Role     login.Role `json:"role" enum:"agent,supervisor,engineer,admin"`
-		Locale   string     `json:"locale,omitempty"`
-		Timezone string     `json:"timezone,omitempty"`
+		Login    string      `json:"login"`
+		Name     string      `json:"name,omitempty"`
+		Password string      `json:"password" maxLength:"1024"`
+		Role     login.Role  `json:"role" enum:"agent,supervisor,engineer,admin"`
+		Scope    login.Reach `json:"scope,omitempty" enum:"own,queue,team,all" doc:"left out: what the role says"`
+		Locale   string      `json:"locale,omitempty"`
+		Timezone string      `json:"timezone,omitempty"`
 	}
 }
 
 func (s *Server) createAccount(ctx context.Context, in *createAccountInput) (*api.Reply[AccountRow], error) {
 	b := in.Body
 	account, err := login.CreateAccount(ctx, s.cfg.Pool, login.NewAccount{
-		Login: b.Login, Name: b.Name, Password: b.Password, Role: b.Role, Locale: b.Locale, Timezone: b.Timezone})
+		Login: b.Login, Name: b.Name, Password: b.Password, Role: b.Role, Scope: b.Scope, Locale: b.Locale, Timezone: b.Timezone})
 	if err != nil {
 		return nil, err
 	}
-	err = s.audit(ctx, "account.create", "account:"+account.ID, map[string]any{"login": account.Login, "role": account.Role})
+	err = s.audit(ctx, "account.create", "account:"+account.ID, map[string]any{"login": account.Login, "role": account.Role, "scope": account.Reach()})
 	return api.Answer(accountRow(account), err)
 }
 
@@ -71,18 +72,19 @@ type AccountPath struct {
 type administerInput struct {
 	AccountPath
 	Body struct {
-		Name     *string     `json:"name,omitempty"`
-		Role     *login.Role `json:"role,omitempty" enum:"agent,supervisor,engineer,admin" doc:"another one ends the person's sessions"`
-		Locale   *string     `json:"locale,omitempty"`
-		Timezone *string     `json:"timezone,omitempty"`
-		Disabled *bool       `json:"disabled,omitempty" doc:"true ends the person's sessions and lets nobody in"`
+		Name     *string      `json:"name,omitempty"`
+		Role     *login.Role  `json:"role,omitempty" enum:"agent,supervisor,engineer,admin" doc:"another one ends the person's sessions"`
+		Scope    *login.Reach `json:"scope,omitempty" enum:"own,queue,team,all" doc:"how much of others' tickets and calls they see; an admin sees all"`
+		Locale   *string      `json:"locale,omitempty"`
+		Timezone *string      `json:"timezone,omitempty"`
+		Disabled *bool        `json:"disabled,omitempty" doc:"true ends the person's sessions and lets nobody in"`
 	}
 }
 
 func (s *Server) changeAccount(ctx context.Context, in *administerInput) (*api.Reply[AccountRow], error) {
 	b := in.Body
 	was, is, err := login.ChangeAccount(ctx, s.cfg.Pool, in.ID, login.AccountChange{
-		Name: b.Name, Role: b.Role, Locale: b.Locale, Timezone: b.Timezone, Disabled: b.Disabled})
+		Name: b.Name, Role: b.Role, Scope: b.Scope, Locale: b.Locale, Timezone: b.Timezone, Disabled: b.Disabled})
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +99,7 @@ func (s *Server) changeAccount(ctx context.Context, in *administerInput) (*api.R
 func changedFields(was, is login.Account) map[string]any {
 	changed := map[string]any{}
 	for name, pair := range map[string][2]any{
-		"name": {was.Name, is.Name}, "role": {was.Role, is.Role}, "locale": {was.Locale, is.Locale},
+		"name": {was.Name, is.Name}, "role": {was.Role, is.Role}, "scope": {was.Reach(), is.Reach()}, "locale": {was.Locale, is.Locale},
 		"timezone": {was.Timezone, is.Timezone}, "disabled": {was.DisabledAt != nil, is.DisabledAt != nil},
 	} {
 		if pair[0] != pair[1] {
@@ -127,6 +129,7 @@ type Token struct {
 	ID        string             `json:"id"`
 	Name      string             `json:"name"`
 	Role      login.Role         `json:"role" enum:"agent,supervisor,engineer,admin"`
+	Queues    api.Null[[]string] `json:"queues" doc:"whose tickets and calls it sees; null: all"`
 	CreatedAt api.Time           `json:"created_at"`
 	ExpiresAt api.Null[api.Time] `json:"expires_at"`
 }
@@ -137,8 +140,15 @@ type NewToken struct {
 	Secret string `json:"token" doc:"shown this once and stored nowhere"`
 }
 
+func listOrNull(list []string) api.Null[[]string] {
+	if list == nil {
+		return api.Null[[]string]{}
+	}
+	return api.Some(list)
+}
+
 func tokenView(t login.Token) Token {
-	return Token{ID: t.ID, Name: t.Name, Role: t.Role, CreatedAt: api.Time(t.CreatedAt), ExpiresAt: api.WhenPtr(t.ExpiresAt)}
+	return Token{ID: t.ID, Name: t.Name, Role: t.Role, Queues: listOrNull(t.Queues), CreatedAt: api.Time(t.CreatedAt), ExpiresAt: api.WhenPtr(t.ExpiresAt)}
 }
 
 func (s *Server) listTokens(ctx context.Context, _ *api.Empty) (*api.Reply[api.Page[Token]], error) {
@@ -151,15 +161,20 @@ type createTokenInput struct {
 		Name      string     `json:"name"`
 		Role      login.Role `json:"role" enum:"agent,supervisor,engineer,admin"`
 		ExpiresAt *time.Time `json:"expires_at,omitempty"`
+		Queues    *[]string  `json:"queues,omitempty" nullable:"true" maxItems:"1000" doc:"whose tickets and calls it sees; null or left out: all"`
 	}
 }
 
 func (s *Server) createToken(ctx context.Context, in *createTokenInput) (*api.Reply[NewToken], error) {
-	t, secret, err := login.IssueToken(ctx, s.cfg.Pool, login.Token{Name: in.Body.Name, Role: in.Body.Role, ExpiresAt: in.Body.ExpiresAt})
+	wanted := login.Token{Name: in.Body.Name, Role: in.Body.Role, ExpiresAt: in.Body.ExpiresAt}
+	if in.Body.Queues != nil {
+		wanted.Queues = append([]string{}, *in.Body.Queues...)
+	}
+	t, secret, err := login.IssueToken(ctx, s.cfg.Pool, wanted)
 	if err != nil {
 		return nil, err
 	}
-	err = s.audit(ctx, "token.create", "token:"+t.ID, map[string]any{"name": t.Name, "role": t.Role})
+	err = s.audit(ctx, "token.create", "token:"+t.ID, map[string]any{"name": t.Name, "role": t.Role, "queues": t.Queues})
 	return api.Answer(NewToken{Token: tokenView(t), Secret: secret}, err)
 }
 

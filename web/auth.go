@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -26,8 +27,20 @@ func (s *Server) authorize(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
+	if ctx.Operation().MaxBodyBytes > api.JSONBytes {
+		select {
+		case s.uploads <- struct{}{}:
+			defer func() { <-s.uploads }()
+		default:
+			api.NewProblem(http.StatusServiceUnavailable, "upload.many", "too many files are being sent at this moment").RetryAfter(5 * time.Second).Stamp(x.ID).Write(w)
+			return
+		}
+	}
 	next(ctx)
 }
+
+// maxUploads is how many large bodies are taken at once: each is held in memory.
+const maxUploads = 12
 
 // refuse says why a request may not do what it wants; nil when it may.
 func (s *Server) refuse(r *http.Request, x *api.Exchange, need login.Permission) *api.Problem {
@@ -62,7 +75,7 @@ func (s *Server) identify(r *http.Request) (api.Principal, error) {
 		if err != nil {
 			return api.Principal{}, err
 		}
-		return api.Principal{ID: "token:" + t.Name, Name: t.Name, Role: t.Role}, nil
+		return api.Principal{ID: "token:" + t.Name, Name: t.Name, Role: t.Role, See: tokenSight(t)}, nil
 	}
 	cookie, err := r.Cookie(api.CookieName)
 	if err != nil || cookie.Value == "" {
@@ -72,5 +85,5 @@ func (s *Server) identify(r *http.Request) (api.Principal, error) {
 	if err != nil {
 		return api.Principal{}, err
 	}
-	return api.Principal{ID: session.Account.ID, Name: session.Account.Name, Role: session.Account.Role, Session: &session}, nil
+	return api.Principal{ID: session.Account.ID, Name: session.Account.Name, Role: session.Account.Role, See: s.sight(session.Account), Session: &session}, nil
 }

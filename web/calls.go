@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"hotline/call"
@@ -54,13 +55,13 @@ type listCallsInput struct {
 
 func (s *Server) listCalls(ctx context.Context, in *listCallsInput) (*api.Reply[api.Page[Call]], error) {
 	rows, next, err := call.List(ctx, s.cfg.Pool, call.Filter{
-		Result: call.Result(in.Result), Queue: in.Queue, Caller: in.Caller, TrunkID: in.TrunkID, Ticket: in.Ticket, From: in.From, To: in.To,
+		Result: call.Result(in.Result), Queue: in.Queue, Caller: in.Caller, TrunkID: in.TrunkID, Ticket: in.Ticket, From: in.From, To: in.To, See: callSight(ctx),
 		Cursor: in.Cursor.Cursor, Limit: in.Limit})
 	return api.Answer(api.PageOf(rows, next, callView), err)
 }
 
 func (s *Server) listLiveCalls(ctx context.Context, in *api.Cursor) (*api.Reply[api.Page[Call]], error) {
-	rows, next, err := call.List(ctx, s.cfg.Pool, call.Filter{Open: true, Cursor: in.Cursor, Limit: in.Limit})
+	rows, next, err := call.List(ctx, s.cfg.Pool, call.Filter{Open: true, See: callSight(ctx), Cursor: in.Cursor, Limit: in.Limit})
 	return api.Answer(api.PageOf(rows, next, callView), err)
 }
 
@@ -115,6 +116,9 @@ type callInput struct {
 }
 
 func (s *Server) showCall(ctx context.Context, in *callInput) (*api.Reply[CallDetail], error) {
+	if err := call.Check(ctx, s.cfg.Pool, in.ID, *callSight(ctx)); err != nil {
+		return nil, err
+	}
 	d, err := call.Get(ctx, s.cfg.Pool, in.ID)
 	if err != nil {
 		return nil, err
@@ -123,6 +127,11 @@ func (s *Server) showCall(ctx context.Context, in *callInput) (*api.Reply[CallDe
 	if err != nil {
 		return nil, err
 	}
+	heard, err := s.heard(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	recorded = slices.DeleteFunc(recorded, func(r recordings.Recording) bool { return r.Kind == recordings.OfCall && !heard[in.ID] })
 	return api.Answer(CallDetail{
 		Call: callView(d.Row), Language: d.Language, Recordings: api.Views(recorded, recordingView),
 		Path: api.Views(d.Path, stepView),
@@ -153,7 +162,7 @@ type Message struct {
 }
 
 func (s *Server) showTrace(ctx context.Context, in *callInput) (*api.Reply[api.Page[Message]], error) {
-	if _, err := call.Get(ctx, s.cfg.Pool, in.ID); err != nil {
+	if err := call.Check(ctx, s.cfg.Pool, in.ID, *callSight(ctx)); err != nil {
 		return nil, err
 	}
 	messages, err := s.cfg.Trace.Messages(ctx, s.cfg.Pool, in.ID)

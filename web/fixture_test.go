@@ -29,6 +29,7 @@ nodes:
 // world is something of everything in an office.
 type world struct {
 	callID, recordingID, taskID, partyID, identityID, trunkID, tokenID, accountID string
+	agentID, routeID, outTrunkID, attachmentID, mentionID                         string
 	ticket                                                                        int64
 }
 
@@ -60,6 +61,20 @@ func (o *office) populate() world {
 	made(ask{method: "PUT", path: "/api/v1/prompts/welcome/en", body: map[string]any{"text": "Welcome"}}, 200)
 	w.tokenID = decode[struct{ ID string }](t, made(ask{method: "POST", path: "/api/v1/tokens", body: map[string]any{"name": "doomed", "role": "agent"}}, 201)).ID
 	w.accountID = decode[struct{ ID string }](t, made(ask{method: "POST", path: "/api/v1/accounts", body: map[string]any{"login": "moved", "password": goodPassword, "role": "agent"}}, 201)).ID
+	w.agentID = decode[struct{ ID string }](t, made(ask{method: "POST", path: "/api/v1/accounts", body: map[string]any{"login": "worker", "password": goodPassword, "role": "agent"}}, 201)).ID
+	for _, a := range []ask{
+		{path: "/api/v1/teams/red", body: map[string]any{"title": map[string]string{"en": "Red"}, "supervisors": []string{w.accountID}}},
+		{path: "/api/v1/skills/french", body: map[string]any{"title": map[string]string{"en": "French"}}},
+		{path: "/api/v1/pause-reasons/lunch", body: map[string]any{"title": map[string]string{"en": "Lunch"}}},
+		{path: "/api/v1/wrap-codes/solved", body: map[string]any{"title": map[string]string{"en": "Solved"}, "queue": "support"}},
+		{path: "/api/v1/agents/" + w.agentID, body: map[string]any{"team": "red", "queues": []string{"support"}, "skills": map[string]int{"french": 3}}},
+	} {
+		a.method = "PUT"
+		made(a, 200)
+	}
+	w.outTrunkID = o.otherTrunk(admin)
+	w.routeID = decode[struct{ ID string }](t, made(ask{method: "POST", path: "/api/v1/outbound-routes", body: map[string]any{
+		"name": "out", "trunks": []string{w.outTrunkID}, "settings": map[string]any{"prefixes": []string{"+86"}}}}, 201)).ID
 	w.callID, w.recordingID = o.call()
 	t.Helper()
 	row := o.pool.QueryRow(t.Context(), `select t.number, t.party_id::text, k.id::text, i.id::text from call c join ticket t on t.number = c.ticket
@@ -73,7 +88,18 @@ func (o *office) populate() world {
 	} else {
 		w.partyID = decode[struct{ ID string }](t, made(ask{method: "POST", path: "/api/v1/parties", body: map[string]any{"name": "Wang", "phone": "+8613800138000"}}, 201)).ID
 	}
+	made(ask{method: "POST", path: w.ticketPath("/notes"), body: map[string]any{"body": "look here", "mentions": []string{w.agentID}}}, 201)
+	if err := o.pool.QueryRow(t.Context(), `select id::text from mention where ticket = $1`, w.ticket).Scan(&w.mentionID); err != nil {
+		t.Fatal(err)
+	}
+	w.attachmentID = decode[struct{ ID string }](t, made(ask{method: "POST", path: w.ticketPath("/attachments?name=x.txt"), body: []byte("hello"), media: "application/octet-stream"}, 201)).ID
 	return w
+}
+
+// otherTrunk makes a trunk that routes may use.
+func (o *office) otherTrunk(token string) string {
+	res := o.do(ask{method: "POST", path: "/api/v1/trunks", token: token, body: map[string]any{"name": "way out", "settings": map[string]any{"host": "192.0.2.9"}}})
+	return decode[struct{ ID string }](o.t, res).ID
 }
 
 // call makes a call that was recorded and abandoned.

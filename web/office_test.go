@@ -21,13 +21,17 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"hotline/acd"
+	acdboard "hotline/acd/board"
 	"hotline/call"
 	"hotline/ivr"
 	"hotline/ivr/speech"
 	"hotline/media"
+	"hotline/media/peer"
 	"hotline/postgres/pgtest"
 	"hotline/recordings"
 	"hotline/sip"
+	"hotline/sip/routes"
+	"hotline/softphone"
 	"hotline/tickets"
 	"hotline/web/api"
 	"hotline/web/login"
@@ -116,7 +120,15 @@ func (o *office) wire() Config {
 	must(err)
 	desk := tickets.New(o.pool, tickets.Config{Log: log})
 	desk.Register(journal)
+	queues, err := acd.OpenQueues(ctx, o.pool, log)
+	must(err)
+	agents, err := acd.OpenAgents(ctx, acd.AgentsConfig{Pool: o.pool, Queues: queues, Journal: journal, Node: "test", Log: log})
+	must(err)
+	out, err := routes.Open(ctx, routes.Config{Pool: o.pool, Log: log})
+	must(err)
+	run(out.Run)
 	run(journal.Run)
+	run(agents.Run)
 	engine, err := media.NewEngine(media.Config{BindIP: netip.MustParseAddr("127.0.0.1"), Log: log})
 	must(err)
 	run(engine.Run)
@@ -132,15 +144,22 @@ func (o *office) wire() Config {
 	edge, err := sip.New(sip.Config{ListenUDPTCP: "127.0.0.1:0", Engine: engine, Acceptor: board, Directory: directory, Trace: trace, Log: log})
 	must(err)
 	run(edge.Run)
-	queues, err := acd.OpenQueues(ctx, o.pool, log)
-	must(err)
 	espeak, err := speech.NewEspeak()
 	must(err)
 	voice, err := speech.NewVoice(espeak, filepath.Join(dir, "speech"))
 	must(err)
+	line := acd.NewLine(acd.LineConfig{Queues: queues, Agents: agents, Pool: o.pool, Log: log})
+	hub, err := peer.NewHub(peer.Config{Engine: engine, UDPAddr: "127.0.0.1:0", Log: log})
+	must(err)
+	run(hub.Run)
+	figures := acdboard.New(acdboard.Config{Pool: o.pool, Queues: queues, Line: line, Agents: agents, Log: log})
+	run(figures.Run)
+	phones, err := softphone.New(softphone.Config{Agents: agents, Line: line, Queues: queues, Calls: board, Hub: hub, Desk: desk, Pops: desk, Board: figures, Log: log})
+	must(err)
+	run(phones.Run)
 	return Config{
 		Pool: o.pool, Desk: desk, Recordings: store, Directory: directory, Edge: edge, Trace: trace, Flows: ivr.NewStore(o.pool, ivr.Rules{}, voice),
-		Queues: queues, Line: acd.NewLine(acd.LineConfig{Queues: queues, Log: log}), Switchboard: board, Journal: journal, Engine: engine,
+		Queues: queues, Line: line, Agents: agents, Routes: out, Phones: phones, Switchboard: board, Journal: journal, Engine: engine,
 		Log: log, Version: "1.2.3",
 	}
 }

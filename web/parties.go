@@ -32,7 +32,7 @@ type listPartiesInput struct {
 }
 
 func (s *Server) listParties(ctx context.Context, in *listPartiesInput) (*api.Reply[api.Page[Party]], error) {
-	p, err := s.cfg.Desk.Parties(ctx, tickets.PartyFilter{Query: in.Q, Cursor: in.Cursor.Cursor, Limit: in.Limit})
+	p, err := s.desk(ctx).Parties(ctx, tickets.PartyFilter{Query: in.Q, Cursor: in.Cursor.Cursor, Limit: in.Limit})
 	return domainPage(p, err, partyView)
 }
 
@@ -42,7 +42,7 @@ type PartyPath struct {
 }
 
 func (s *Server) showParty(ctx context.Context, in *PartyPath) (*api.Reply[Party], error) {
-	p, err := s.cfg.Desk.GetParty(ctx, in.ID)
+	p, err := s.desk(ctx).GetParty(ctx, in.ID)
 	return api.Answer(partyView(p), err)
 }
 
@@ -56,7 +56,7 @@ type createPartyInput struct {
 }
 
 func (s *Server) createParty(ctx context.Context, in *createPartyInput) (*api.Reply[Party], error) {
-	p, err := s.cfg.Desk.CreateParty(ctx, api.Actor(ctx), tickets.NewParty(in.Body))
+	p, err := s.desk(ctx).CreateParty(ctx, api.Actor(ctx), tickets.NewParty(in.Body))
 	return api.Answer(partyView(p), err)
 }
 
@@ -74,7 +74,7 @@ type changePartyInput struct {
 }
 
 func (s *Server) changeParty(ctx context.Context, in *changePartyInput) (*api.Reply[Party], error) {
-	p, err := s.cfg.Desk.UpdateParty(ctx, api.Actor(ctx), in.ID, tickets.PartyChange(in.Body))
+	p, err := s.desk(ctx).UpdateParty(ctx, api.Actor(ctx), in.ID, tickets.PartyChange(in.Body))
 	return api.Answer(partyView(p), err)
 }
 
@@ -87,7 +87,7 @@ type linkPhoneInput struct {
 }
 
 func (s *Server) linkPhone(ctx context.Context, in *linkPhoneInput) (*api.Reply[Party], error) {
-	p, err := s.cfg.Desk.LinkPhone(ctx, api.Actor(ctx), in.ID, in.Body.Phone, in.Body.Level)
+	p, err := s.desk(ctx).LinkPhone(ctx, api.Actor(ctx), in.ID, in.Body.Phone, in.Body.Level)
 	return api.Answer(partyView(p), err)
 }
 
@@ -97,6 +97,6 @@ type unlinkInput struct {
 }
 
 func (s *Server) unlinkIdentity(ctx context.Context, in *unlinkInput) (*api.Reply[Party], error) {
-	p, err := s.cfg.Desk.UnlinkIdentity(ctx, api.Actor(ctx), in.ID, in.Identity)
+	p, err := s.desk(ctx).UnlinkIdentity(ctx, api.Actor(ctx), in.ID, in.Identity)
 	return api.Answer(partyView(p), err)
 }

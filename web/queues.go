@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 
+	"hotline"
 	"hotline/acd"
 	"hotline/web/api"
 )
@@ -61,6 +62,9 @@ func (s *Server) putQueue(ctx context.Context, in *putQueueInput) (*api.Reply[Qu
 	if in.Body.Settings != nil {
 		q.Settings = in.Body.Settings.Value
 	}
+	if err := governs(ctx, in.Name, q.Version == 0); err != nil {
+		return nil, err
+	}
 	put, action := s.cfg.Queues.Update, "queue.update"
 	if q.Version == 0 {
 		put, action = s.cfg.Queues.Create, "queue.create"
@@ -79,8 +83,23 @@ type deleteQueueInput struct {
 }
 
 func (s *Server) deleteQueue(ctx context.Context, in *deleteQueueInput) (*api.Empty, error) {
+	if err := governs(ctx, in.Name, false); err != nil {
+		return nil, err
+	}
 	if err := s.cfg.Queues.Delete(ctx, in.Name, in.Version); err != nil {
 		return nil, err
 	}
 	return nil, s.audit(ctx, "queue.delete", "queue:"+in.Name, nil)
+}
+
+// governs refuses to change a queue that is out of scope; a new one is nobody's yet, so only who sees all queues may make it.
+func governs(ctx context.Context, queue string, isNew bool) error {
+	who := api.Of(ctx).Who
+	switch {
+	case who.GovernsAll() || !isNew && who.Governs(queue):
+		return nil
+	case isNew:
+		return hotline.Errorf(hotline.Denied, "scope.all", "this holds for all queues: only somebody who sees all of them may change it")
+	}
+	return hotline.Errorf(hotline.Denied, "scope.queue", "the queue %s is not yours to change", queue)
 }

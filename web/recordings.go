@@ -12,6 +12,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"hotline"
+	"hotline/call"
 	"hotline/recordings"
 	"hotline/web/api"
 	"hotline/web/login"
@@ -23,6 +25,9 @@ type recordingInput struct {
 
 func (s *Server) showRecording(ctx context.Context, in *recordingInput) (*api.Reply[Recording], error) {
 	r, err := s.cfg.Recordings.Get(ctx, in.ID)
+	if err == nil {
+		err = s.mayHear(ctx, r)
+	}
 	return api.Answer(recordingView(r), err)
 }
 
@@ -41,6 +46,13 @@ func (s *Server) playRecording(ctx context.Context, in *audioInput) (*streamed, 
 	x := api.Of(ctx)
 	if in.Download && !x.Who.Role.May(login.DownloadRecording) {
 		return nil, api.Forbidden("recording.download", "the role %s may listen to recordings, not download them", x.Who.Role)
+	}
+	known, err := s.cfg.Recordings.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.mayHear(ctx, known); err != nil {
+		return nil, err
 	}
 	// Not the handler's context: that one ends before the body is streamed.
 	audio, rec, err := s.cfg.Recordings.Audio(context.WithoutCancel(ctx), in.ID)
@@ -68,6 +80,35 @@ func (s *Server) playRecording(ctx context.Context, in *audioInput) (*streamed, 
 		h.Set("Cache-Control", "private, no-store")
 		http.ServeContent(&patient{ResponseWriter: w, control: x.Control}, r, "", time.Time{}, audio)
 	}}, nil
+}
+
+// mayHear refuses a recording of a call that is out of scope (it is not there), and of one that somebody else of ours has had, unless
+// the asker supervises.
+func (s *Server) mayHear(ctx context.Context, r recordings.Recording) error {
+	see := api.Of(ctx).Who.See
+	if err := call.Check(ctx, s.cfg.Pool, r.CallID, see); hotline.KindOf(err) == hotline.NotFound {
+		return hotline.Errorf(hotline.NotFound, "recording.unknown", "there is no recording %q", r.ID)
+	} else if err != nil || r.Kind != recordings.OfCall {
+		return err
+	}
+	heard, err := s.heard(ctx, r.CallID)
+	if err == nil && !heard[r.CallID] {
+		err = hotline.Errorf(hotline.Denied, "recording.others", "this call was somebody else's: only they and who supervises the queue may listen to it")
+	}
+	return err
+}
+
+// heard says which of some calls, all in scope, the asker may listen to. A message is for the whole queue, a conversation is not.
+func (s *Server) heard(ctx context.Context, ids ...string) (map[string]bool, error) {
+	who := api.Of(ctx).Who
+	if who.Role.May(login.SuperviseCalls) {
+		all := make(map[string]bool, len(ids))
+		for _, id := range ids {
+			all[id] = true
+		}
+		return all, nil
+	}
+	return call.Heard(ctx, s.cfg.Pool, ids, who.ID)
 }
 
 func fileName(r recordings.Recording) string {

@@ -4,8 +4,10 @@ import (
 	"net/http"
 
 	"hotline/ivr"
+	"hotline/tickets/attachments"
 	"hotline/web/api"
 	"hotline/web/login"
+	"hotline/web/staff"
 )
 
 const (
@@ -28,6 +30,8 @@ func (s *Server) routes(a *api.API) {
 	s.flowRoutes(a)
 	s.soundRoutes(a)
 	s.systemRoutes(a)
+	s.outboundRoutes(a)
+	staff.Register(a, &staff.Desk{Agents: s.cfg.Agents, Names: s.names, Audit: s.audit})
 }
 
 func (s *Server) sessionRoutes(a *api.API) {
@@ -54,6 +58,15 @@ func (s *Server) ticketRoutes(a *api.API) {
 	api.Register(a, api.Route{May: login.WriteTickets, ID: "set-ticket-state", Method: post, Path: "/api/v1/tickets/{number}/state", Summary: "Move a ticket to another state", Errors: []int{conflict}}, s.setTicketState)
 	api.Register(a, api.Route{May: login.WriteTickets, ID: "add-note", Method: post, Path: "/api/v1/tickets/{number}/notes", Summary: "Add an internal note", Status: http.StatusCreated, Errors: []int{conflict}}, s.addNote)
 	api.Register(a, api.Route{May: login.ReadTickets, ID: "show-timeline", Method: get, Path: "/api/v1/tickets/{number}/timeline", Summary: "Show what happened, the oldest first"}, s.showTimeline)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "list-attachments", Method: get, Path: "/api/v1/tickets/{number}/attachments", Summary: "List the files at a ticket"}, s.listAttachments)
+	api.Register(a, api.Route{May: login.WriteTickets, ID: "add-attachment", Method: post, Path: "/api/v1/tickets/{number}/attachments", Summary: "Add a file to a ticket",
+		Status: http.StatusCreated, MaxBody: attachments.MaxBytes + 1, Errors: []int{conflict}}, s.addAttachment)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "download-attachment", Method: get, Path: "/api/v1/tickets/{number}/attachments/{id}", Summary: "Download a file", Media: "application/octet-stream"}, s.downloadAttachment)
+	api.Register(a, api.Route{May: login.WriteTickets, ID: "remove-attachment", Method: remove, Path: "/api/v1/tickets/{number}/attachments/{id}", Summary: "Remove a file that one has added; supervisors remove any"}, s.removeAttachment)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "list-mentions", Method: get, Path: "/api/v1/mentions", Summary: "List where I was named, the newest first"}, s.listMentions)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "read-mentions", Method: post, Path: "/api/v1/mentions/read", Summary: "Mark all of my mentions as read"}, s.readMentions)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "read-mention", Method: post, Path: "/api/v1/mentions/{id}/read", Summary: "Mark a mention as read"}, s.readMention)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "list-callbacks", Method: get, Path: "/api/v1/callbacks", Summary: "List whom to call back, the one due first before the others"}, s.listCallbacks)
 	api.Register(a, api.Route{May: login.ReadTickets, ID: "search", Method: get, Path: "/api/v1/search", Summary: "Find tickets, notes and people"}, s.search)
 	api.Register(a, api.Route{May: login.ReadTickets, ID: "list-tasks", Method: get, Path: "/api/v1/tasks", Summary: "List tasks, the one due first before the others"}, s.listTasks)
 	api.Register(a, api.Route{May: login.WriteTickets, ID: "complete-task", Method: post, Path: "/api/v1/tasks/{id}/done", Summary: "Mark a task as done", Errors: []int{conflict}}, s.completeTask)
@@ -62,6 +75,7 @@ func (s *Server) ticketRoutes(a *api.API) {
 	api.Register(a, api.Route{May: login.ReadTickets, ID: "show-party", Method: get, Path: "/api/v1/parties/{id}", Summary: "Show a person or an organisation"}, s.showParty)
 	api.Register(a, api.Route{May: login.WriteTickets, ID: "change-party", Method: patch, Path: "/api/v1/parties/{id}", Summary: "Change a person or an organisation", Errors: []int{conflict}}, s.changeParty)
 	api.Register(a, api.Route{May: login.WriteTickets, ID: "link-phone", Method: post, Path: "/api/v1/parties/{id}/identities", Summary: "Say that a party has a number, and how sure that is"}, s.linkPhone)
+	api.Register(a, api.Route{May: login.ReadTickets, ID: "list-contacts", Method: get, Path: "/api/v1/parties/{id}/contacts", Summary: "List what was last between a customer and us, on any channel"}, s.listContacts)
 	api.Register(a, api.Route{May: login.WriteTickets, ID: "unlink-identity", Method: remove, Path: "/api/v1/parties/{id}/identities/{identity}", Summary: "Take a number from a party"}, s.unlinkIdentity)
 }
 
@@ -120,4 +134,16 @@ func (s *Server) soundRoutes(a *api.API) {
 func (s *Server) systemRoutes(a *api.API) {
 	api.Register(a, api.Route{May: login.LoggedIn, ID: "show-system", Method: get, Path: "/api/v1/system", Summary: "Show how Hotline is"}, s.showSystem)
 	api.Register(a, api.Route{May: login.ReadAudit, ID: "list-audit", Method: get, Path: "/api/v1/audit", Summary: "List what was done by whom, the newest first"}, s.listAudit)
+}
+
+func (s *Server) outboundRoutes(a *api.API) {
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "list-outbound-routes", Method: get, Path: "/api/v1/outbound-routes", Summary: "List where calls may go out, in the order in which that is asked"}, s.listRoutes)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "create-outbound-route", Method: post, Path: "/api/v1/outbound-routes", Summary: "Create an outbound route", Status: http.StatusCreated, Errors: []int{conflict}}, s.createRoute)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "show-outbound-route", Method: get, Path: "/api/v1/outbound-routes/{id}", Summary: "Show an outbound route"}, s.showRoute)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "put-outbound-route", Method: put, Path: "/api/v1/outbound-routes/{id}", Summary: "Replace an outbound route", Errors: []int{conflict}}, s.putRoute)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "delete-outbound-route", Method: remove, Path: "/api/v1/outbound-routes/{id}", Summary: "Delete an outbound route", Errors: []int{conflict}}, s.deleteRoute)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "show-outbound-limits", Method: get, Path: "/api/v1/outbound-limits", Summary: "Show what may be dialled in all"}, s.showLimits)
+	api.Register(a, api.Route{May: login.WriteSetup, ID: "put-outbound-limits", Method: put, Path: "/api/v1/outbound-limits", Summary: "Replace what may be dialled in all", Errors: []int{conflict}}, s.putLimits)
+	api.Register(a, api.Route{May: login.ReadSetup, ID: "show-outbound-usage", Method: get, Path: "/api/v1/outbound-usage", Summary: "Show what was dialled today"}, s.showUsage)
+	api.Register(a, api.Route{May: login.ReadBoard, ID: "show-board", Method: get, Path: "/api/v1/board", Summary: "Show the live board: queues, agents and calls in scope"}, s.showBoard)
 }

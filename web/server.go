@@ -26,12 +26,16 @@ import (
 	"hotline/media"
 	"hotline/recordings"
 	"hotline/sip"
+	"hotline/sip/routes"
+	"hotline/softphone"
 	"hotline/tickets"
+	"hotline/tickets/attachments"
+	"hotline/tickets/mentions"
 	"hotline/web/api"
 	"hotline/web/login"
 )
 
-// Config is what a [Server] works with. Everything but TrustedProxies and Secure is needed.
+// Config is what a [Server] works with. Everything but Phones, TrustedProxies and Secure is needed.
 type Config struct {
 	Pool        *pgxpool.Pool
 	Desk        *tickets.Desk
@@ -42,6 +46,9 @@ type Config struct {
 	Flows       *ivr.Store // an exchange has one
 	Queues      *acd.Queues
 	Line        *acd.Line
+	Agents      *acd.Agents
+	Routes      *routes.Book
+	Phones      *softphone.Gateway // nil: no browser is an agent's telephone
 	Switchboard *call.Switchboard
 	Journal     *call.Journal
 	Engine      *media.Engine
@@ -54,13 +61,16 @@ type Config struct {
 
 // Server serves HTTP.
 type Server struct {
-	cfg        Config
-	log        *slog.Logger
-	gate       *login.Gate
-	api        *api.API
-	metrics    *metrics
-	listenings *listenings
-	handler    http.Handler
+	cfg         Config
+	log         *slog.Logger
+	gate        *login.Gate
+	api         *api.API
+	metrics     *metrics
+	listenings  *listenings
+	mentions    *mentions.Store
+	attachments *attachments.Store
+	uploads     chan struct{} // holds one for each large body under way
+	handler     http.Handler
 }
 
 // New makes the server; nothing listens before [Server.Run].
@@ -74,7 +84,7 @@ func New(cfg Config) (*Server, error) {
 
 func newServer(cfg Config, files fs.FS) (*Server, error) {
 	if cfg.Pool == nil || cfg.Desk == nil || cfg.Recordings == nil || cfg.Directory == nil || cfg.Edge == nil || cfg.Trace == nil || cfg.Flows == nil ||
-		cfg.Queues == nil || cfg.Line == nil || cfg.Switchboard == nil || cfg.Journal == nil || cfg.Engine == nil {
+		cfg.Queues == nil || cfg.Line == nil || cfg.Switchboard == nil || cfg.Journal == nil || cfg.Engine == nil || cfg.Agents == nil || cfg.Routes == nil {
 		return nil, errors.New("web: a part of the configuration is missing")
 	}
 	if cfg.Log == nil {
@@ -83,6 +93,7 @@ func newServer(cfg Config, files fs.FS) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Log.With("part", "web"), gate: login.New(cfg.Pool),
 		listenings: &listenings{last: map[listening]time.Time{}, now: time.Now},
+		mentions:   mentions.New(cfg.Pool), attachments: attachments.New(cfg.Pool), uploads: make(chan struct{}, maxUploads),
 	}
 	s.metrics = newMetrics(newGauges(s))
 	s.api = api.New(cfg.Version, s.authorize)
@@ -105,6 +116,8 @@ func (s *Server) outer(pages http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/", origin.Handler(s.api))
 	mux.Handle("GET /api/openapi.json", s.api.ServeDocument())
+	mux.HandleFunc("GET /api/asyncapi.yaml", serveAsync)
+	mux.HandleFunc("GET /api/v1/socket", s.socket)
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /metrics", s.serveMetrics)

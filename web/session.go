@@ -11,22 +11,45 @@ import (
 
 // Account is a person who may log in.
 type Account struct {
-	ID       string     `json:"id"`
-	Login    string     `json:"login"`
-	Name     string     `json:"name"`
-	Role     login.Role `json:"role" enum:"agent,supervisor,engineer,admin"`
-	Locale   string     `json:"locale" enum:"en,zh-CN"`
-	Timezone string     `json:"timezone"`
+	ID       string      `json:"id"`
+	Login    string      `json:"login"`
+	Name     string      `json:"name"`
+	Role     login.Role  `json:"role" enum:"agent,supervisor,engineer,admin"`
+	Scope    login.Reach `json:"scope" enum:"own,queue,team,all" doc:"how much of others' tickets and calls they see"`
+	Locale   string      `json:"locale" enum:"en,zh-CN"`
+	Timezone string      `json:"timezone"`
 }
 
 // Session is who is logged in.
 type Session struct {
 	Account Account `json:"account"`
 	CSRF    string  `json:"csrf" doc:"to be sent in X-CSRF-Token with every change; empty for API tokens"`
+
+	Permissions    []login.Permission `json:"permissions" doc:"what the role may"`
+	Scope          Sight              `json:"scope"`
+	Agent          bool               `json:"agent" doc:"takes calls"`
+	UnreadMentions int                `json:"unread_mentions"`
+}
+
+// Sight is whose tickets and calls somebody sees.
+type Sight struct {
+	Kind   login.Reach `json:"kind" enum:"own,queue,team,all"`
+	Queues []string    `json:"queues" doc:"seen whole; empty when everything is"`
+	People []string    `json:"people" doc:"accounts whose tickets are seen, besides one's own"`
+}
+
+// sessionView is what a page is told of who is logged in.
+func (s *Server) sessionView(ctx context.Context, who api.Principal, a login.Account, csrf string) (Session, error) {
+	v := Session{Account: accountView(a), CSRF: csrf, Permissions: a.Role.Permissions(),
+		Scope: Sight{Kind: a.Reach(), Queues: api.Views(who.See.Queues, same), People: api.Views(who.See.People, same)}}
+	_, v.Agent = s.cfg.Agents.Roster().Agent(a.ID)
+	var err error
+	v.UnreadMentions, err = s.mentions.Unread(ctx, a.ID)
+	return v, err
 }
 
 func accountView(a login.Account) Account {
-	return Account{ID: a.ID, Login: a.Login, Name: a.Name, Role: a.Role, Locale: a.Locale, Timezone: a.Timezone}
+	return Account{ID: a.ID, Login: a.Login, Name: a.Name, Role: a.Role, Scope: a.Reach(), Locale: a.Locale, Timezone: a.Timezone}
 }
 
 type loginInput struct {
@@ -73,22 +96,29 @@ func (s *Server) logIn(ctx context.Context, in *loginInput) (*sessionReply, erro
 	if err != nil {
 		return nil, err
 	}
-	x.Who = api.Principal{ID: session.Account.ID, Name: session.Account.Name, Role: session.Account.Role, Session: &session}
+	x.Who = api.Principal{ID: session.Account.ID, Name: session.Account.Name, Role: session.Account.Role, See: s.sight(session.Account), Session: &session}
+	v, err := s.sessionView(ctx, x.Who, session.Account, session.CSRF)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.audit(ctx, "login", "account:"+session.Account.ID, nil); err != nil {
 		return nil, err
 	}
-	return &sessionReply{
-		SetCookie: cookie(session.Token, x.Secure),
-		Body:      Session{Account: accountView(session.Account), CSRF: session.CSRF},
-	}, nil
+	return &sessionReply{SetCookie: cookie(session.Token, x.Secure), Body: v}, nil
 }
 
 func (s *Server) showSession(ctx context.Context, _ *api.Empty) (*api.Reply[Session], error) {
 	who := api.Of(ctx).Who
 	if who.Session == nil {
-		return api.Answer(Session{Account: Account{ID: who.ID, Name: who.Name, Role: who.Role, Locale: "en", Timezone: "UTC"}}, nil)
+		kind := login.ReachAll
+		if !who.See.All {
+			kind = login.ReachQueue
+		}
+		v, err := s.sessionView(ctx, who, login.Account{ID: who.ID, Name: who.Name, Role: who.Role, Scope: kind, Locale: "en", Timezone: "UTC"}, "")
+		return api.Answer(v, err)
 	}
-	return api.Answer(Session{Account: accountView(who.Session.Account), CSRF: who.Session.CSRF}, nil)
+	v, err := s.sessionView(ctx, who, who.Session.Account, who.Session.CSRF)
+	return api.Answer(v, err)
 }
 
 func (s *Server) logOut(ctx context.Context, _ *api.Empty) (*logoutReply, error) {
@@ -138,5 +168,6 @@ func (s *Server) changeOwnAccount(ctx context.Context, in *changeAccountInput) (
 	if err := s.audit(ctx, "account.change", "account:"+account.ID, what); err != nil {
 		return nil, err
 	}
-	return api.Answer(Session{Account: accountView(account), CSRF: x.Who.Session.CSRF}, nil)
+	v, err := s.sessionView(ctx, x.Who, account, x.Who.Session.CSRF)
+	return api.Answer(v, err)
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func TestLogInByCookie(t *testing.T) {
 	if b.session.Account.Login != "anna" || b.session.Account.Role != login.Agent || b.session.CSRF == "" || b.session.CSRF == c.Value {
 		t.Errorf("session %+v", b.session)
 	}
-	if again := decode[Session](t, b.do(ask{method: "GET", path: "/api/v1/session"})); again != b.session {
+	if again := decode[Session](t, b.do(ask{method: "GET", path: "/api/v1/session"})); !reflect.DeepEqual(again, b.session) {
 		t.Errorf("GET says %+v, POST said %+v", again, b.session)
 	}
 	res := b.do(ask{method: "PATCH", path: "/api/v1/session/account", body: map[string]any{"timezone": "Asia/Shanghai", "name": "安娜"}})

@@ -3,9 +3,12 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
+	"hotline"
 	"hotline/call"
+	"hotline/recordings"
 	"hotline/tickets"
 	"hotline/web/api"
 )
@@ -138,7 +141,7 @@ func (s *Server) listTickets(ctx context.Context, in *listTicketsInput) (*api.Re
 	for _, state := range strings.FieldsFunc(in.State, func(r rune) bool { return r == ',' }) {
 		f.States = append(f.States, tickets.State(strings.TrimSpace(state)))
 	}
-	p, err := s.cfg.Desk.List(ctx, f)
+	p, err := s.desk(ctx).List(ctx, f)
 	return domainPage(p, err, ticketView)
 }
 
@@ -148,7 +151,7 @@ type TicketPath struct {
 }
 
 func (s *Server) showTicket(ctx context.Context, in *TicketPath) (*api.Reply[TicketDetail], error) {
-	t, err := s.cfg.Desk.Get(ctx, in.Number)
+	t, err := s.desk(ctx).Get(ctx, in.Number)
 	return api.Answer(ticketDetail(t), err)
 }
 
@@ -163,7 +166,7 @@ type createTicketInput struct {
 }
 
 func (s *Server) createTicket(ctx context.Context, in *createTicketInput) (*api.Reply[TicketDetail], error) {
-	t, err := s.cfg.Desk.Create(ctx, api.Actor(ctx), tickets.NewTicket(in.Body))
+	t, err := s.desk(ctx).Create(ctx, api.Actor(ctx), tickets.NewTicket(in.Body))
 	return api.Answer(ticketDetail(t), err)
 }
 
@@ -182,7 +185,7 @@ type changeTicketInput struct {
 
 func (s *Server) changeTicket(ctx context.Context, in *changeTicketInput) (*api.Reply[TicketDetail], error) {
 	b := in.Body
-	t, err := s.cfg.Desk.Update(ctx, api.Actor(ctx), in.Number, tickets.Change{
+	t, err := s.desk(ctx).Update(ctx, api.Actor(ctx), in.Number, tickets.Change{
 		Version: b.Version, Subject: b.Subject, Priority: b.Priority, Queue: b.Queue, Category: b.Category,
 		OwnerID: idChange(b.OwnerID), PartyID: idChange(b.PartyID)})
 	return api.Answer(ticketDetail(t), err)
@@ -207,7 +210,7 @@ type ticketStateInput struct {
 }
 
 func (s *Server) setTicketState(ctx context.Context, in *ticketStateInput) (*api.Reply[TicketDetail], error) {
-	t, err := s.cfg.Desk.SetState(ctx, api.Actor(ctx), in.Number, tickets.StateChange{Version: in.Body.Version, State: in.Body.State, Comment: in.Body.Comment})
+	t, err := s.desk(ctx).SetState(ctx, api.Actor(ctx), in.Number, tickets.StateChange{Version: in.Body.Version, State: in.Body.State, Comment: in.Body.Comment})
 	return api.Answer(ticketDetail(t), err)
 }
 
@@ -216,11 +219,16 @@ type noteInput struct {
 	Body struct {
 		Body string `json:"body"`
 		Key  string `json:"key,omitempty" doc:"chosen by the client: a second request with the same key adds nothing"`
+
+		Mentions []string `json:"mentions,omitempty" maxItems:"20" doc:"accounts that have to look; they may read the ticket then"`
 	}
 }
 
 func (s *Server) addNote(ctx context.Context, in *noteInput) (*api.Reply[Entry], error) {
-	e, err := s.cfg.Desk.AddNote(ctx, api.Actor(ctx), in.Number, tickets.NewNote(in.Body))
+	e, err := s.desk(ctx).AddNote(ctx, api.Actor(ctx), in.Number, tickets.NewNote(in.Body))
+	if err == nil {
+		s.tellMentioned(in.Number, api.Actor(ctx), e)
+	}
 	return api.Answer(entryView(e), err)
 }
 
@@ -293,8 +301,31 @@ type timelineInput struct {
 }
 
 func (s *Server) showTimeline(ctx context.Context, in *timelineInput) (*api.Reply[api.Page[Entry]], error) {
-	p, err := s.cfg.Desk.Timeline(ctx, in.Number, tickets.TimelineQuery{After: in.After, Limit: in.Limit, Audience: tickets.Staff})
+	p, err := s.desk(ctx).Timeline(ctx, in.Number, tickets.TimelineQuery{After: in.After, Limit: in.Limit, Audience: tickets.Staff})
+	if err == nil {
+		err = s.silence(ctx, p.Items)
+	}
 	return domainPage(p, err, entryView)
+}
+
+// silence takes the recordings of others' conversations off a timeline.
+func (s *Server) silence(ctx context.Context, entries []tickets.Entry) error {
+	var ids []string
+	for _, e := range entries {
+		if e.Call != nil && len(e.Call.Recordings) > 0 {
+			ids = append(ids, e.Call.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	heard, err := s.heard(ctx, ids...)
+	for _, e := range entries {
+		if e.Call != nil && !heard[e.Call.ID] {
+			e.Call.Recordings = slices.DeleteFunc(e.Call.Recordings, func(r tickets.Recording) bool { return r.Kind == string(recordings.OfCall) })
+		}
+	}
+	return err
 }
 
 type listTasksInput struct {
@@ -304,7 +335,7 @@ type listTasksInput struct {
 }
 
 func (s *Server) listTasks(ctx context.Context, in *listTasksInput) (*api.Reply[api.Page[Task]], error) {
-	p, err := s.cfg.Desk.Tasks(ctx, tickets.TaskFilter{State: in.State, Queue: in.Queue, Cursor: in.Cursor.Cursor, Limit: in.Limit})
+	p, err := s.desk(ctx).Tasks(ctx, tickets.TaskFilter{State: in.State, Queue: in.Queue, Cursor: in.Cursor.Cursor, Limit: in.Limit})
 	return domainPage(p, err, taskView)
 }
 
@@ -313,7 +344,13 @@ type taskInput struct {
 }
 
 func (s *Server) completeTask(ctx context.Context, in *taskInput) (*api.Reply[Task], error) {
-	t, err := s.cfg.Desk.CompleteTask(ctx, api.Actor(ctx), in.ID)
+	t, err := s.desk(ctx).CompleteTask(ctx, api.Actor(ctx), in.ID)
+	if err == nil && t.Kind == "callback" && t.CallID != "" {
+		// Nobody is called back for what is done. A call-back that is over or was never in the line is none to be given up.
+		if gone := s.cfg.Line.CancelCallback(ctx, t.CallID); hotline.KindOf(gone) == hotline.Internal || hotline.KindOf(gone) == hotline.Unavailable {
+			s.log.Warn("a call-back whose task is done stays in the line", "call", t.CallID, "err", gone)
+		}
+	}
 	return api.Answer(taskView(t), err)
 }
 
@@ -333,7 +370,7 @@ type searchInput struct {
 }
 
 func (s *Server) search(ctx context.Context, in *searchInput) (*api.Reply[api.Page[Hit]], error) {
-	p, err := s.cfg.Desk.Search(ctx, tickets.SearchQuery{Query: in.Q, Audience: tickets.Staff, Cursor: in.Cursor.Cursor, Limit: in.Limit})
+	p, err := s.desk(ctx).Search(ctx, tickets.SearchQuery{Query: in.Q, Audience: tickets.Staff, Cursor: in.Cursor.Cursor, Limit: in.Limit})
 	return domainPage(p, err, func(h tickets.Hit) Hit {
 		v := Hit{h.Kind, h.Ref, api.Pointed(h.Ticket), h.Title, h.Snippet, api.Time(h.At)}
 		if h.Internal != "" {

@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path"
+	"reflect"
 	"strings"
 	"time"
 
@@ -31,6 +33,9 @@ type Route struct {
 	Errors  []int // besides those which every route has
 	Media   string
 }
+
+// JSONBytes is the largest body of a route that does not say otherwise.
+const JSONBytes = 1 << 20
 
 const (
 	handlerTime = 25 * time.Second
@@ -61,7 +66,7 @@ func New(version string, authorize func(huma.Context, func(huma.Context))) *API 
 				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"token":   {Type: "http", Scheme: "bearer", Description: "an API token"},
 					"session": {Type: "apiKey", In: "cookie", Name: CookieName, Description: "a browser's session"},
@@ -73,6 +78,21 @@ func New(version string, authorize func(huma.Context, func(huma.Context))) *API 
 	})}
 	a.UseMiddleware(authorize)
 	return a
+}
+
+// schemaName names a schema in the document. Types of other packages bear the package's name in front: there are settings of queues and
+// of routes.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	of, ours := strings.CutPrefix(t.PkgPath(), "hotline/")
+	if !ours || strings.HasPrefix(of, "web") || t.Name() == "" {
+		return name
+	}
+	of = path.Base(of)
+	return strings.ToUpper(of[:1]) + of[1:] + name
 }
 
 // Register adds a route to the router and to the document.
@@ -96,7 +116,7 @@ func Register[I, O any](a *API, rt Route, handler func(context.Context, *I) (*O,
 	if rt.Method != http.MethodGet && rt.Method != http.MethodDelete {
 		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
-	if rt.MaxBody > 1<<20 {
+	if rt.MaxBody > JSONBytes {
 		op.BodyReadTimeout = UploadTime
 	}
 	if rt.Media != "" {

@@ -38,6 +38,12 @@ type Principal struct {
 	Session *login.Session // nil for tokens
 }
 
+// GovernsAll says whether somebody may change what holds for every queue: who sees everything, and who sets things up.
+func (p Principal) GovernsAll() bool { return p.See.All || p.Role.May(login.WriteSetup) }
+
+// Governs says whether a queue is somebody's to look into and, if their role allows it at all, to change.
+func (p Principal) Governs(queue string) bool { return p.GovernsAll() || p.See.Sees(queue) }
+
 // AnswerTime bounds how long a client may take to read an answer that is not streamed.
 const AnswerTime = 30 * time.Second
 
