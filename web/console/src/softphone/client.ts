@@ -18,6 +18,7 @@ export interface ClientOptions {
   onOpen: (hello: Hello) => void // said after each hello, before the events that were missed
   onDown: () => void
   onRefused: () => void // the upgrade itself failed, twice in a row: perhaps the login has ended
+  onEnded: (why: 'replaced' | 'expired') => void // the server does not want this socket back
   onSkew?: (ms: number) => void // server's clock minus ours
 }
 interface Waiting {
@@ -90,7 +91,7 @@ export class Client {
     const socket = (this.socket = this.options.connect())
     socket.onopen = () => void this.hello(socket)
     socket.onmessage = ({ data }) => this.socket === socket && this.read(String(data))
-    socket.onclose = () => this.socket === socket && this.down()
+    socket.onclose = ({ code }) => this.socket === socket && this.closed(code)
     socket.onerror = null
   }
   private async hello(socket: WireSocket): Promise<void> {
@@ -170,6 +171,12 @@ export class Client {
     } catch {
       /* it was closed already */
     }
+  }
+  private closed(code: number): void {
+    const why = code === 4409 ? 'replaced' : code === 4401 ? 'expired' : null
+    if (why) this.wanted = false
+    this.down()
+    if (why) this.options.onEnded(why)
   }
   private down(): void {
     const was = this.open

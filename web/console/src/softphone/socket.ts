@@ -11,6 +11,8 @@ const downers = new Set<() => void>()
 const open = ref(false)
 /** True from the first hello on until the socket is let go: then `open` false means that the line is cut. */
 const wanted = ref(false)
+/** True when another socket bears this tab's name: the tab was copied. It does not come back by itself. */
+export const replaced = ref(false)
 let skew = 0
 let client: Client | null = null
 let lastHello: Hello | null = null
@@ -93,6 +95,10 @@ function make(session: string): Client {
       downers.forEach((run) => run())
     },
     onRefused: () => void http.get('/session').catch(() => {}), // a 401 leads to the login page
+    onEnded: (why) => {
+      if (why === 'replaced') replaced.value = true
+      else void http.get('/session').catch(() => {})
+    },
     onSkew: (ms) => (skew = ms),
   })
 }
@@ -112,6 +118,17 @@ export function closeSocket(): void {
   client = null
   lastHello = null
   open.value = false
+}
+/** Comes back under a new name when the person asks. */
+export async function reopenSocket(): Promise<void> {
+  closeSocket()
+  replaced.value = false
+  try {
+    sessionStorage.removeItem('hotline.tab')
+  } catch {
+    /* storage is blocked: the name was not kept */
+  }
+  await openSocket()
 }
 export function hurrySocket(): void {
   client?.hurry()

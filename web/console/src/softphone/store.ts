@@ -87,7 +87,10 @@ export const useSoftphone = defineStore('softphone', () => {
     phone.value = v
     connect()
   })
-  socket.on<OfferView>('offer', (v) => (offers.value = [...offers.value.filter((o) => o.id !== v.id), v]))
+  socket.on<OfferView>('offer', (v) => {
+    const known = offers.value.some((o) => o.id === v.id) // it comes again when more is known of the caller
+    offers.value = known ? offers.value.map((o) => (o.id === v.id ? v : o)) : [...offers.value, v]
+  })
   socket.on<{ id: string; why: string }>('offer.gone', ({ id, why }) => {
     const gone = offers.value.find((o) => o.id === id)
     offers.value = offers.value.filter((o) => o.id !== id)
@@ -105,8 +108,9 @@ export const useSoftphone = defineStore('softphone', () => {
   })
   socket.on<WrapView>('wrap', (v) => (wrap.value = v))
   socket.on<unknown>('wrap.gone', () => (wrap.value = null))
-  socket.on<Colleague[]>('colleagues', (v) => (colleagues.value = v ?? []))
+  socket.on<Colleague[]>('colleagues', (changed) => (colleagues.value = merge(colleagues.value, changed ?? [])))
   socket.on<Notice>('notice', (n) => {
+    if (n.code.startsWith('call.one_way')) return // shown above the bar as long as it lasts
     const key = `phone.notice.${n.code}`
     toasts.show('plain', i18n.global.te(key) ? i18n.global.t(key, n.args ?? {}) : (n.text ?? n.code))
   })
@@ -230,6 +234,16 @@ export const useSoftphone = defineStore('softphone', () => {
     act, needPhone, openMic, tryAgain, forget,
   }
 })
+
+/** The event names only who changed; a colleague who is no agent any more is "gone". */
+export function merge(all: Colleague[], changed: Colleague[]): Colleague[] {
+  const by = new Map(all.map((c) => [c.id, c]))
+  for (const c of changed) {
+    if ((c.state as string) === 'gone') by.delete(c.id)
+    else by.set(c.id, c)
+  }
+  return [...by.values()]
+}
 
 /** True when this tab was the phone before its reload. */
 export function wasPhone(): boolean {

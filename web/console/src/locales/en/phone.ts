@@ -28,6 +28,7 @@ export const phone = {
     inCall: 'You are in a call. Hang up or transfer it first.',
     notAble: 'There is no sound connection yet: see the strip at the top.',
     actions: 'Call actions',
+    altHint: 'Hold Alt with the letter of an action',
     mute: 'Mute',
     unmute: 'Unmute',
     hold: 'Hold',
@@ -59,6 +60,9 @@ export const phone = {
     ended: {
       caller_left: 'The caller hung up',
       hung_up: 'The caller hung up',
+      unreached: 'Nobody took the call',
+      cut: 'The call was cut off',
+      taken: 'Somebody else took the call over',
       agent_lost: 'You were away too long: the caller is back in the queue',
       transfer: 'The call was transferred',
       transferred: 'The call was transferred',
@@ -79,6 +83,7 @@ export const phone = {
       inCall: 'Your call is there.',
       take: 'Use it here',
     },
+    replaced: { title: 'This tab was copied: the copy is connected now.', text: 'Go on there, or connect this one.', back: 'Connect this tab' },
     mic: {
       off: { title: 'The microphone is off.' },
       open: { title: 'The microphone is on.' },
@@ -135,7 +140,7 @@ export const phone = {
     },
   },
   pop: {
-    kind: { queue: 'Call · {queue}', direct: 'Call from {from}', consult: '{from} asks you', callback: 'Call-back · {queue}' },
+    kind: { queue: 'Call · {queue}', direct: '{from} passes on a call', forYou: 'A call for you', consult: '{from} asks you', callback: 'Call-back · {queue}' },
     announce: '{what}: {name}',
     flash: '☎ {name}',
     answer: 'Answer',

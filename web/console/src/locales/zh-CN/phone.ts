@@ -28,6 +28,7 @@ export const phone = {
     inCall: '您正在通话，请先挂断或转接。',
     notAble: '声音尚未接通，请看顶部的提示。',
     actions: '通话操作',
+    altHint: '按住 Alt 再按操作对应的字母',
     mute: '静音',
     unmute: '取消静音',
     hold: '保持',
@@ -59,6 +60,9 @@ export const phone = {
     ended: {
       caller_left: '来电者已挂断',
       hung_up: '来电者已挂断',
+      unreached: '对方未接听',
+      cut: '通话被切断',
+      taken: '通话已由他人接管',
       agent_lost: '您离开太久，来电者已回到队列',
       transfer: '通话已转接',
       transferred: '通话已转接',
@@ -79,6 +83,7 @@ export const phone = {
       inCall: '您的通话在那里。',
       take: '在此使用',
     },
+    replaced: { title: '此标签页已被复制，副本已连接。', text: '请在副本中继续，或连接此标签页。', back: '连接此标签页' },
     mic: {
       off: { title: '麦克风已关闭。' },
       open: { title: '麦克风已打开。' },
@@ -135,7 +140,7 @@ export const phone = {
     },
   },
   pop: {
-    kind: { queue: '来电 · {queue}', direct: '{from} 来电', consult: '{from} 向您咨询', callback: '回拨 · {queue}' },
+    kind: { queue: '来电 · {queue}', direct: '{from} 转来电话', forYou: '找您的电话', consult: '{from} 向您咨询', callback: '回拨 · {queue}' },
     announce: '{what}：{name}',
     flash: '☎ {name}',
     answer: '接听',
