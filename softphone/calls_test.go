@@ -214,7 +214,7 @@ func TestTransfers(t *testing.T) {
 	ben.do("offer.answer", map[string]string{"offer": offer.ID})
 	c.hears(benTone)
 	ben.hears(callerTone)
-	anna.hears()
+	anna.quiet()
 	await(ben, "call", func(v softphone.CallView) bool { return v.Phase == "talking" })
 	ben.do("call.transfer", to("queue", "sales"))
 	offer = await[softphone.OfferView](anna, "offer", nil)
@@ -234,8 +234,8 @@ func to(kind, value string) any {
 	return map[string]any{"to": map[string]string{"kind": kind, "value": value}}
 }
 
-// TestConsultCompleteConference asks a colleague, talks with both in turn and together, and leaves the caller to the colleague.
-func TestConsultCompleteConference(t *testing.T) {
+// TestConsultConference asks a colleague, talks with both in turn and together, and leaves the two alone.
+func TestConsultConference(t *testing.T) {
 	o := newOffice(t)
 	o.queue("sales")
 	o.queue("billing")
@@ -263,15 +263,45 @@ func TestConsultCompleteConference(t *testing.T) {
 	c.hears(annaTone, benTone)
 	ben.hears(annaTone, callerTone)
 	anna.hears(benTone, callerTone)
-	anna.do("call.complete", nil)
+	anna.do("call.hangup", nil)
 	await[softphone.Gone](anna, "call.gone", nil)
 	c.hears(benTone)
 	ben.hears(callerTone)
-	anna.hears()
+	anna.quiet()
 	o.eventually("Anna is free", func() bool { a, _ := o.agents.Get(anna.account); return a.State == acd.Ready })
 	ben.do("call.hangup", nil)
 	<-c.Ended()
 	o.eventually("Ben is free", func() bool { a, _ := o.agents.Get(ben.account); return a.State == acd.Ready })
+}
+
+// TestConsultComplete asks a colleague and leaves the caller to them: an attended transfer.
+func TestConsultComplete(t *testing.T) {
+	o := newOffice(t)
+	o.queue("sales")
+	o.queue("billing")
+	anna := o.agent(o.account("Anna", "agent", "sales"), annaTone)
+	ben := o.agent(o.account("Ben", "agent", "billing"), benTone)
+	c, v := o.talking(anna, "sales", "+8613900000001")
+	anna.do("call.consult", to("queue", "billing"))
+	offer := await[softphone.OfferView](ben, "offer", nil)
+	ben.do("offer.answer", map[string]string{"offer": offer.ID})
+	anna.hears(benTone)
+	anna.do("call.complete", nil)
+	await[softphone.Gone](anna, "call.gone", nil)
+	c.hears(benTone)
+	ben.hears(callerTone)
+	anna.quiet()
+	got := await(ben, "call", func(v softphone.CallView) bool { return v.Phase == "talking" && v.Consult == nil })
+	if got.ID != v.ID || got.Pop.Caller.Number != "+8613900000001" {
+		t.Errorf("Ben's call: %+v", got)
+	}
+	c.HangUp()
+	await[softphone.Gone](ben, "call.gone", nil)
+	o.eventually("both are free", func() bool {
+		x, _ := o.agents.Get(anna.account)
+		y, _ := o.agents.Get(ben.account)
+		return x.State == acd.Ready && y.State == acd.Ready
+	})
 }
 
 // TestConsultCancelled gives up before the colleague answers, who rings no more, and after.
@@ -334,11 +364,11 @@ func TestWrapUp(t *testing.T) {
 	b := o.agent(o.account("Anna", "agent", "sales"), annaTone)
 	c, v := o.talking(b, "sales", "+8613900000001")
 	c.HangUp()
+	await(b, "agent", func(a softphone.AgentView) bool { return a.State == "wrap_up" })
 	w := await[softphone.WrapView](b, "wrap", nil)
 	if w.CallID != v.ID || w.Mode != "mandatory" || w.Queue != "sales" || len(w.Codes) != 1 || w.Codes[0].Name != "sold" {
 		t.Errorf("after-call work: %+v", w)
 	}
-	await(b, "agent", func(a softphone.AgentView) bool { return a.State == "wrap_up" })
 	if again := o.tab(b.account).Hello.Snapshot; again.Wrap == nil || again.Wrap.CallID != v.ID {
 		t.Errorf("another tab shows %+v", again.Wrap)
 	}

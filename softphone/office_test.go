@@ -326,6 +326,12 @@ func (b *tab) hears(on ...float64) {
 	}
 }
 
+// quiet waits until nothing comes any more: the browser is in no call.
+func (b *tab) quiet() {
+	b.o.t.Helper()
+	b.o.eventually("the browser hears nothing", func() bool { return time.Since(b.Audio.HeardAt()) > 300*time.Millisecond })
+}
+
 // others are the tones that are not among these.
 func others(on []float64) []float64 {
 	var off []float64

@@ -33,8 +33,11 @@ type Audio struct {
 // NewAudio makes the audio of a tab. Nothing is sent before the answer is there.
 func NewAudio(tone float64) (*Audio, error) {
 	var codecs webrtc.MediaEngine
-	for mime, pt := range map[string]webrtc.PayloadType{webrtc.MimeTypePCMU: 0, webrtc.MimeTypePCMA: 8, "audio/telephone-event": 126} {
-		c := webrtc.RTPCodecParameters{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: mime, ClockRate: 8000}, PayloadType: pt}
+	for _, known := range []struct {
+		mime string
+		pt   webrtc.PayloadType
+	}{{webrtc.MimeTypePCMU, 0}, {webrtc.MimeTypePCMA, 8}, {"audio/telephone-event", 126}} {
+		c := webrtc.RTPCodecParameters{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: known.mime, ClockRate: 8000}, PayloadType: known.pt}
 		if err := codecs.RegisterCodec(c, webrtc.RTPCodecTypeAudio); err != nil {
 			return nil, err
 		}
