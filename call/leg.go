@@ -92,9 +92,7 @@ type Dial struct {
 	LegID   string
 	TrunkID string // the trunk to use; "" when To is a full SIP URI and the edge allows it
 	To      string // number or SIP URI
-	From    Party
+	From    Party  // what the other end sees; without a number it is for the dialler to say. Agent: on whose behalf, routes have caps for them
 	Mailbox *Mailbox
 	Timeout time.Duration // ring time; 0 means 60 s
-	Agent   string        // for whom it is dialled, and
-	Queue   string        // for which queue: routes have caps and caller IDs for them
 }

@@ -26,7 +26,7 @@ type Originate struct {
 func (s *Switchboard) Originate(ctx context.Context, o Originate, script Script) (callID string, err error) {
 	d := o.Dial
 	d.Timeout = cmp.Or(d.Timeout, time.Minute)
-	d.CallID, d.LegID, d.Agent, d.Queue = cmp.Or(o.ID, newID()), newID(), o.Agent, o.Queue
+	d.CallID, d.LegID, d.From.Agent = cmp.Or(o.ID, newID()), newID(), o.Agent
 	c := expectCall(s.cfg, Info{
 		LegID: d.LegID, CallID: d.CallID, Direction: Outbound, TrunkID: d.TrunkID, Caller: Party{Number: d.To, Display: o.Name}, Dialled: d.From.Number,
 		Queue: o.Queue, Language: o.Language, ReceivedAt: time.Now(), Ticket: o.Ticket, Agent: o.Agent,

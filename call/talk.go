@@ -20,7 +20,7 @@ type TalkConfig struct {
 	Away     time.Duration  // for so long an agent's browser may be away; 0 means 20 s
 	Ring     time.Duration  // for so long a number rings that is consulted; 0 means 60 s
 	Dialer   Dialer         // of those who are consulted by number
-	From     Party          // whom they see calling; without a number it is the call's own end
+	From     Party          // whom they see calling; without a number it is for the dialler to say
 	Answered func()         // an outbound call was taken; in the call's goroutine
 	Observe  func(TalkView) // after each change, in the call's goroutine: it must not block. The last view has Ended
 }
@@ -102,9 +102,6 @@ func (c *Call) Talk(ctx context.Context, cfg TalkConfig, first AgentSeat) (TalkE
 func newTalk(c *Call, cfg TalkConfig) *Talk {
 	cfg.Away, cfg.Ring = cmp.Or(cfg.Away, 20*time.Second), cmp.Or(cfg.Ring, time.Minute)
 	cfg.Hold, cfg.Ringback = cmp.Or(cfg.Hold, c.cfg.Filler), cmp.Or(cfg.Ringback, c.cfg.Filler)
-	if cfg.From.Number == "" {
-		cfg.From = Party{Number: c.Info.Dialled}
-	}
 	t := &Talk{call: c, cfg: cfg, tasks: make(chan task), done: make(chan struct{})}
 	t.keys.ctx, t.keys.cancel = context.WithCancel(c.ctx)
 	return t

@@ -66,7 +66,9 @@ func (t *Talk) dialThird(x *third) error {
 	}
 	ctx, cancel := context.WithTimeout(t.call.ctx, dialTimeout)
 	defer cancel()
-	out := t.call.newOut(Dial{To: x.to.Value, From: t.cfg.From, Timeout: t.cfg.Ring, Agent: x.by, Queue: t.call.Queue()})
+	from := t.cfg.From
+	from.Agent = x.by
+	out := t.call.newOut(Dial{To: x.to.Value, From: from, Timeout: t.cfg.Ring})
 	if err := out.open(ctx, t.cfg.Dialer); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package ivr
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -62,7 +61,7 @@ func (r *run) talkConfig(ctx context.Context, s *flow.Queue) call.TalkConfig {
 	settings := r.settings(s.Queue.Value)
 	cfg := call.TalkConfig{
 		Engine: r.x.cfg.Engine, Hold: r.music(s.Music, settings.Music), Ringback: ringback(), Away: r.x.cfg.Away, Dialer: r.x.cfg.Dialer,
-		From: call.Party{Number: cmp.Or(settings.CallerID, r.call.Info.Dialled)}, Observe: r.observe,
+		From: call.Party{Number: settings.CallerID}, Observe: r.observe,
 	}
 	if r.call.Info.Direction == call.Outbound && r.x.cfg.RecordOut {
 		cfg.Answered = func() { r.startTape(ctx) }
@@ -124,7 +123,7 @@ func (r *run) sendOut(ctx context.Context, s *flow.Queue, to call.Destination) (
 	if r.x.cfg.Dialer != nil {
 		err = r.call.Connect(ctx, call.Connect{
 			Dialer: r.x.cfg.Dialer, Engine: r.x.cfg.Engine, Ringback: ringback(),
-			To: call.Dial{To: to.Value, From: call.Party{Number: r.call.Info.Dialled}, Agent: to.From, Queue: s.Queue.Value, Timeout: 45 * time.Second},
+			To: call.Dial{To: to.Value, From: call.Party{Number: r.settings(s.Queue.Value).CallerID, Agent: to.From}, Timeout: ringsOut},
 		})
 	}
 	if err == nil {
@@ -135,6 +134,8 @@ func (r *run) sendOut(ctx context.Context, s *flow.Queue, to call.Destination) (
 	}
 	return r.again(ctx, s, "transfer-back")
 }
+
+const ringsOut = 45 * time.Second
 
 var errNoDialer = errors.New("there is no trunk for outbound calls")
 
