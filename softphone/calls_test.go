@@ -69,7 +69,7 @@ func TestPopBeforeAnswer(t *testing.T) {
 	if gone := await[softphone.Gone](b, "call.gone", nil); gone.ID != v.ID || gone.Why != "hung_up" {
 		t.Errorf("the call is gone: %+v", gone)
 	}
-	o.eventually("the agent is ready again", func() bool { a, _ := o.agents.Get(anna); return a.State == acd.Ready })
+	o.free(b)
 }
 
 // TestHoldMuteDigitsNote gives the plain commands of a call.
@@ -142,7 +142,7 @@ func TestTwoAgentsRace(t *testing.T) {
 	c.hears(tone)
 	won.hears(callerTone)
 	await(lost, "offer.gone", func(g softphone.Gone) bool { return g.Why == "elsewhere" || g.Why == "withdrawn" })
-	o.eventually("the other is free", func() bool { a, _ := o.agents.Get(lost.account); return a.State == acd.Ready })
+	o.free(lost)
 }
 
 // TestDecline lets one agent decline; the other one gets the call.
@@ -189,7 +189,7 @@ func TestCallerLeavesWhileItRings(t *testing.T) {
 		t.Errorf("gone: %+v", g)
 	}
 	b.refused("offer.gone", "offer.answer", map[string]string{"offer": offer.ID})
-	o.eventually("the agent is ready again", func() bool { a, _ := o.agents.Get(b.account); return a.State == acd.Ready })
+	o.free(b)
 }
 
 // TestTransfers sends the caller to a colleague, to another queue, and back to the head of the line.
@@ -268,10 +268,10 @@ func TestConsultConference(t *testing.T) {
 	c.hears(benTone)
 	ben.hears(callerTone)
 	anna.quiet()
-	o.eventually("Anna is free", func() bool { a, _ := o.agents.Get(anna.account); return a.State == acd.Ready })
+	o.free(anna)
 	ben.do("call.hangup", nil)
 	<-c.Ended()
-	o.eventually("Ben is free", func() bool { a, _ := o.agents.Get(ben.account); return a.State == acd.Ready })
+	o.free(ben)
 }
 
 // TestConsultComplete asks a colleague and leaves the caller to them: an attended transfer.
@@ -317,7 +317,7 @@ func TestConsultCancelled(t *testing.T) {
 	anna.do("call.consult.cancel", nil)
 	await(ben, "offer.gone", func(g softphone.Gone) bool { return g.ID == offer.ID })
 	c.hears(annaTone)
-	o.eventually("Ben is free", func() bool { a, _ := o.agents.Get(ben.account); return a.State == acd.Ready })
+	o.free(ben)
 	anna.do("call.consult", to("agent", ben.account))
 	offer = await[softphone.OfferView](ben, "offer", nil)
 	ben.do("offer.decline", map[string]string{"offer": offer.ID})
@@ -348,7 +348,7 @@ func TestNumbersOutside(t *testing.T) {
 	b.refused("dial.not_allowed", "call.consult", to("number", "+19005550000"))
 	b.do("call.hangup", nil)
 	await[softphone.Gone](b, "call.gone", nil)
-	o.eventually("the agent is ready again", func() bool { a, _ := o.agents.Get(b.account); return a.State == acd.Ready })
+	o.free(b)
 	var n int
 	o.check(o.pool.QueryRow(t.Context(), `select count(*) from audit where action = 'softphone.denied'`).Scan(&n))
 	if n != 4 {

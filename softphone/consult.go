@@ -20,21 +20,21 @@ func callConsult(r request, d toData) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var callID string
+	var now call.TalkView
 	_, err = r.talk(func(t *call.Talk, agent string) error {
-		callID = t.View().CallID
+		now = t.View()
 		return t.Consult(agent, to)
 	})
 	if err != nil || to.Kind == call.ToNumber {
 		return nil, err // a number is rung by the call itself
 	}
-	return nil, r.st.ask(callID, to)
+	return nil, r.st.ask(now, to)
 }
 
 // ask rings a colleague, and seats the one who answers.
-func (st *station) ask(callID string, to call.Destination) error {
+func (st *station) ask(v call.TalkView, to call.Destination) error {
 	ctx, cancel := context.WithCancel(st.g.ctx)
-	a := &asking{callID: callID, cancel: cancel}
+	a := &asking{callID: v.CallID, cancel: cancel}
 	st.mu.Lock()
 	if st.asking != nil {
 		st.asking.cancel()
@@ -43,7 +43,7 @@ func (st *station) ask(callID string, to call.Destination) error {
 	st.mu.Unlock()
 	started := st.g.tasks.start(func() {
 		defer cancel()
-		st.ring(ctx, callID, to)
+		st.ring(ctx, v, to)
 		st.mu.Lock()
 		defer st.mu.Unlock()
 		if st.asking == a {
@@ -58,13 +58,14 @@ func (st *station) ask(callID string, to call.Destination) error {
 }
 
 // ring waits for the colleague. Who asked may have given up meanwhile: then whoever answered is free again.
-func (st *station) ring(ctx context.Context, callID string, to call.Destination) {
+func (st *station) ring(ctx context.Context, v call.TalkView, to call.Destination) {
 	var taken acd.Taken
 	var err error
+	callID := v.CallID
 	if to.Kind == call.ToQueue {
 		taken, err = st.g.cfg.Line.OfferToQueue(ctx, callID, to.Value, acd.KindConsult, st.account)
 	} else {
-		taken, err = st.g.cfg.Line.OfferTo(ctx, callID, to.Value, acd.KindConsult, "", st.account)
+		taken, err = st.g.cfg.Line.OfferTo(ctx, callID, to.Value, acd.KindConsult, v.Queue, st.account)
 	}
 	if err == nil {
 		err = st.g.do(st.g.ctx, callID, func(t *call.Talk) error { return t.ConsultSeat(st.account, taken.Seat) })

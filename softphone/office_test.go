@@ -368,6 +368,20 @@ func (b *tab) ready() {
 	b.do("agent.ready", nil)
 }
 
+// free waits until an agent is ready for the next call.
+func (o *office) free(tabs ...*tab) {
+	o.t.Helper()
+	for _, b := range tabs {
+		var a acd.Agent
+		defer func() {
+			if o.t.Failed() {
+				o.t.Logf("the agent: %+v", a)
+			}
+		}()
+		o.eventually("the agent is ready again", func() bool { a, _ = o.agents.Get(b.account); return a.State == acd.Ready })
+	}
+}
+
 // caller is a telephone that calls.
 type caller struct {
 	*calltest.Leg
