@@ -181,7 +181,7 @@ func (t *Talk) arrange() {
 	for _, p := range list {
 		if !slices.Contains(t.inside, p.stream) {
 			if err := t.room.Join(p.stream, media.Held); err != nil {
-				t.call.Log.Warn("a stream could not join a conversation", "error", err)
+				t.call.Log.Info("a stream could not join a conversation: it has ended", "error", err)
 				continue
 			}
 		}

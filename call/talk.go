@@ -80,15 +80,8 @@ type task struct {
 var errNotTalking = hotline.Errorf(hotline.Conflict, "call.not_talking", "the call is in no conversation now")
 
 // Talk lets the caller and an agent talk until it ends one way or another. The end of the call is its error, as with every verb. An
-// outbound call may still ring: then the agent hears it.
+// outbound call may still ring: then the agent hears it. When the caller went as the agent answered, the agent sees it begin and end.
 func (c *Call) Talk(ctx context.Context, cfg TalkConfig, first AgentSeat) (TalkEnd, error) {
-	if err := c.alive(ctx); err != nil {
-		end := TalkEnd{Kind: TalkHungUp, By: first.Agent}
-		if cfg.Observe != nil { // the agent has answered somebody who has just gone
-			cfg.Observe(TalkView{CallID: c.ID, Direction: c.Info.Direction, StartedAt: c.Info.ReceivedAt, Queue: c.Queue(), Ended: &end})
-		}
-		return end, err
-	}
 	t := newTalk(c, cfg)
 	t.seats = []*seat{t.seatOf(first)}
 	c.SetResult(ResultAnswered)

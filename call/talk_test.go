@@ -582,3 +582,27 @@ func TestClosureThatTripsHarmsNobody(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestCallerWhoGoesAsTheAgentAnswers(t *testing.T) {
+	e := calltest.NewEngine(t)
+	v := &conversation{t: t, engine: e, change: make(chan struct{}, 1), end: make(chan talkEnded, 1)}
+	v.agent = calltest.NewBrowser(t, e, "amy")
+	v.board = newBoard(t, 0, func(ctx context.Context, c *call.Call) error {
+		if err := c.Answer(ctx); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return v.talk(ctx, c)
+	})
+	v.caller = ring(t, e, v.board)
+	v.caller.HangUp()
+	if got := v.over(); got.end.Kind != call.TalkHungUp || !errors.Is(got.err, call.ErrHangup) {
+		t.Errorf("%+v", got)
+	}
+	if err := v.board.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(v.views); n != 2 || v.views[0].Agent != "amy" || v.views[0].Ended != nil || v.views[1].Ended == nil {
+		t.Errorf("the agent does not see it begin and end: %+v", v.views)
+	}
+}
