@@ -595,6 +595,7 @@ func TestCallerWhoGoesAsTheAgentAnswers(t *testing.T) {
 		return v.talk(ctx, c)
 	})
 	v.caller = ring(t, e, v.board)
+	<-v.caller.Answered()
 	v.caller.HangUp()
 	if got := v.over(); got.end.Kind != call.TalkHungUp || !errors.Is(got.err, call.ErrHangup) {
 		t.Errorf("%+v", got)
