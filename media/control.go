@@ -28,7 +28,8 @@ type control struct {
 	remoteLost   int64
 	remoteJitter float64 // samples
 
-	late, concealed uint64 // of jitter buffers that are gone
+	late, concealed uint64   // of jitter buffers that are gone
+	since           baseline // of Quality
 }
 
 // ReceiveRTCP takes a packet that came in on the RTCP port.

@@ -51,6 +51,7 @@ func (s *Stream) PlayAll(ps []*Prompt, o PlayOptions) *Playback {
 	defer s.mu.Unlock()
 	s.endPlay(PlayStopped)
 	s.play = p
+	s.wake()
 	switch {
 	case s.closed:
 		s.endPlay(PlayClosed)
@@ -152,4 +153,5 @@ func (s *Stream) PlayMusic(m *Music) {
 	defer s.mu.Unlock()
 	s.music = m
 	s.encodeAhead()
+	s.wake()
 }

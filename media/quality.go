@@ -39,7 +39,7 @@ func (s *Stream) Begin() {
 	s.in.jitter = nil
 	s.control.late, s.control.concealed = 0, 0
 	s.in.strangers, s.in.invalid, s.in.digitsDropped = 0, 0, 0
-	s.since = baseline{
+	s.control.since = baseline{
 		sent: s.out.packets, received: s.in.stats.total(), lost: s.in.stats.lost(), remoteLost: s.control.remoteLost,
 	}
 	s.in.stats.bursts, s.in.stats.lostInBursts = 0, 0
@@ -53,7 +53,7 @@ type baseline struct {
 }
 
 func (s *Stream) measured() Quality {
-	r, before := &s.in.stats, &s.since
+	r, before := &s.in.stats, &s.control.since
 	received, lost := r.total()-before.received, r.lost()-before.lost
 	q := Quality{
 		Codec: s.setup.Codec.Name(), PacketsSent: uint64(s.out.packets - before.sent), PacketsReceived: uint64(received), Lost: lost,

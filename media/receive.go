@@ -18,6 +18,7 @@ type inbound struct {
 
 	frame   [frameSamples]int16 // of this tick
 	heard   bool                // frame holds audio of the peer
+	met     bool                // an authentic packet has come
 	heardAt time.Time           // when the last packet came, or could have begun to come
 	awaited time.Time           // until when there was no reason to hear it
 	lost    bool                // MediaLost was reported
@@ -65,6 +66,13 @@ func (s *Stream) take(b []byte, from netip.AddrPort, p *packet) (relay *Stream) 
 		s.in.invalid++
 		return nil
 	}
+	if s.waiting.dozes {
+		if p.payloadType != s.setup.DTMFPayloadType || s.setup.DTMFPayloadType == 0 {
+			s.glance(b)
+			return nil
+		}
+		s.wake()
+	}
 	if s.cipher != nil {
 		if b = s.cipher.open(b); b == nil || !p.parse(b) {
 			s.in.invalid++
@@ -105,7 +113,7 @@ func (s *Stream) take(b []byte, from netip.AddrPort, p *packet) (relay *Stream) 
 }
 
 func (s *Stream) alive(now time.Time) {
-	s.in.heardAt = now
+	s.in.heardAt, s.in.met = now, true
 	if s.in.lost {
 		s.in.lost = false
 		s.emit(StreamEvent{Kind: MediaBack, At: now})
@@ -143,7 +151,7 @@ func (s *Stream) pull(now time.Time, wanted bool) {
 
 // missed tells whether the peer is silent although it should not be. One that waits may be: it is asked from its call on.
 func (s *Stream) missed(now time.Time) bool {
-	if s.idle && s.room == nil {
+	if s.waiting.idle && s.room == nil {
 		s.in.awaited = now
 	}
 	silent := s.engine.cfg.SilenceAfter

@@ -98,6 +98,7 @@ func (r *Room) Join(s *Stream, role Role) error {
 		return hotline.Errorf(hotline.Conflict, "media.in_another_room", "the stream was put into another room meanwhile")
 	}
 	s.room = r
+	s.wake()
 	s.mu.Unlock()
 	r.members = append(r.members, &member{stream: s, role: role})
 	r.rewire()

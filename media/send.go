@@ -79,7 +79,7 @@ func (s *Stream) fill(now time.Time, m *mix) {
 		codec.Encode(o.frame[:], m.pcm[:])
 	case s.music != nil:
 		s.music.fill(o.frame[:], codec, now.Sub(s.engine.epoch))
-	case s.idle && o.ended == idleTail:
+	case s.waiting.idle && o.ended == idleTail:
 		o.ts, o.silent, o.pending = o.ts+frameSamples, true, 0
 		clear(o.heard[:])
 		return
@@ -201,6 +201,7 @@ func (s *Stream) SendDigits(ctx context.Context, digits string, tone, gap time.D
 		return errStreamClosed
 	}
 	s.out.keys = append(s.out.keys, keys...)
+	s.wake()
 	s.mu.Unlock()
 	select {
 	case <-done:

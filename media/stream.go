@@ -126,12 +126,11 @@ type Stream struct {
 	room       *Room     // which then does the ticking
 	events     []StreamEvent
 	delivering bool
-	idle       bool     // sends nothing while nobody is to be heard
-	since      baseline // of Quality
+	waiting    waiting // of a telephone that is idle: sleep.go
 }
 
 func newStream(e *Engine, sh *shard, o OpenOptions) *Stream {
-	s := &Stream{id: o.ID, engine: e, shard: sh, onEvent: o.OnEvent, idle: o.Idle}
+	s := &Stream{id: o.ID, engine: e, shard: sh, onEvent: o.OnEvent, waiting: waiting{idle: o.Idle}}
 	if s.onEvent == nil {
 		s.onEvent = func(StreamEvent) {}
 	}
@@ -185,6 +184,7 @@ func (s *Stream) Configure(n Setup) error {
 	}
 	s.cipher, s.setup, s.configured = next, n, true
 	s.encodeAhead()
+	s.wake()
 	return nil
 }
 
@@ -226,6 +226,11 @@ func (s *Stream) tick(now time.Time) bool {
 		alive := !s.closed
 		s.mu.Unlock()
 		return alive
+	}
+	if s.mayDoze() {
+		s.doze(now)
+		s.deliver()
+		return false
 	}
 	s.pull(now, false)
 	s.push(now, nil)
@@ -294,6 +299,7 @@ func (s *Stream) Tap(t Tap) (remove func()) {
 	entry := &tapped{tap: t}
 	s.mu.Lock()
 	s.taps = append(s.taps[:len(s.taps):len(s.taps)], entry)
+	s.wake()
 	s.mu.Unlock()
 	return func() {
 		s.mu.Lock()

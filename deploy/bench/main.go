@@ -48,13 +48,20 @@ func main() {
 	binary := flag.String("binary", "bin/hotline", "the product's `binary`")
 	out := flag.String("out", "bench/results.json", "where the figures go")
 	tickets := flag.Int("tickets", 1_000_000, "tickets for the list and search figures; 0 leaves them out")
-	only := flag.String("only", "", "take only the figures whose `part` has this in its name: latency, calls a second, calls with audio, lists and search")
+	only := flag.String("only", "", "take only the figures whose `part` has this in its name: latency, calls a second, calls with audio, calls to browsers, lists and search")
 	peer := flag.String("peer", "", "be the peer: sipgo-floor, on this address (used by the bench itself)")
+	site := flag.Bool("site", false, "be the site of browsers' calls (used by the bench itself)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute) // a busy machine needs more than the five that an idle one takes
 	defer cancel()
+	if *site {
+		if err := serveSite(ctx); err != nil {
+			fatal(err)
+		}
+		return
+	}
 	if *peer != "" {
 		if err := servePeer(ctx, *peer); err != nil {
 			fatal(err)

@@ -26,8 +26,37 @@ var benchFlow string
 // number is what the generator dials: a flow that answers with a tone and obeys one digit.
 const number = "4900"
 
-// measureAll starts the product and takes every figure.
+// part is some figures that are taken together.
+type part struct {
+	name string
+	run  func() error
+}
+
+// measure takes the figures of the parts that are asked for; the others are taken when one fails.
+func measure(only string, parts ...part) (failed error) {
+	for _, step := range parts {
+		if !strings.Contains(step.name, only) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "bench: %s …\n", step.name)
+		if err := step.run(); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", step.name, err))
+		}
+	}
+	return failed
+}
+
+// measureAll takes every figure.
 func measureAll(ctx context.Context, r *run, binary string, tickets int, only string) error {
+	failed := measure(only, part{"calls to browsers", func() error { return reportBridge(ctx, r) }})
+	if only != "" && strings.Contains("calls to browsers", only) {
+		return failed
+	}
+	return errors.Join(failed, measureProduct(ctx, r, binary, tickets, only))
+}
+
+// measureProduct starts the product and takes its figures.
+func measureProduct(ctx context.Context, r *run, binary string, tickets int, only string) error {
 	p, err := startProduct(ctx, binary)
 	if err != nil {
 		return err
@@ -49,25 +78,12 @@ func measureAll(ctx context.Context, r *run, binary string, tickets int, only st
 	if err != nil {
 		return err
 	}
-	var failed error
-	for _, step := range []struct {
-		name string
-		run  func() error
-	}{
-		{"latency", func() error { return reportLatency(ctx, r, g, pg) }},
-		{"calls with audio", func() error { return reportCrowd(ctx, r, p, g) }},
-		{"calls a second", func() error { return reportRush(ctx, r, p, g, peer, pg) }},
-		{"lists and search", func() error { return reportLists(ctx, r, p, tickets) }},
-	} {
-		if !strings.Contains(step.name, only) {
-			continue
-		}
-		fmt.Fprintf(os.Stderr, "bench: %s …\n", step.name)
-		if err := step.run(); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%s: %w", step.name, err)) // the other figures are taken all the same
-		}
-	}
-	return failed
+	return measure(only,
+		part{"latency", func() error { return reportLatency(ctx, r, g, pg) }},
+		part{"calls with audio", func() error { return reportCrowd(ctx, r, p, g) }},
+		part{"calls a second", func() error { return reportRush(ctx, r, p, g, peer, pg) }},
+		part{"lists and search", func() error { return reportLists(ctx, r, p, tickets) }},
+	)
 }
 
 // prepare gives the product a number whose flow plays a tone until a digit comes, then silence.

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"hotline/deploy/bench/bridge"
+)
+
+const (
+	phones    = 500 // agents in the browser,
+	bridged   = 300 // of whom so many talk: what this machine's other half can speak for
+	settle    = 2 * time.Second
+	talkWhile = 10 * time.Second
+)
+
+// startSite runs this program as the site of package bridge.
+func startSite(ctx context.Context) (*process, string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", err
+	}
+	cmd := exec.CommandContext(ctx, self, "-site")
+	cmd.Stderr = os.Stderr
+	read, write, err := os.Pipe() // its address comes on a descriptor of its own: spawn keeps its standard output
+	if err != nil {
+		return nil, "", err
+	}
+	defer read.Close()
+	cmd.ExtraFiles = []*os.File{write}
+	p, err := spawn(ctx, cmd, "listening")
+	write.Close()
+	if err != nil {
+		return nil, "", err
+	}
+	line, err := bufio.NewReader(read).ReadString('\n')
+	return p, strings.TrimSpace(strings.TrimPrefix(line, "listening ")), err
+}
+
+// serveSite is the other side of startSite.
+func serveSite(ctx context.Context) error {
+	told := os.NewFile(3, "address")
+	fmt.Println("listening")
+	return bridge.Serve(ctx, told)
+}
+
+// reportBridge takes the figures of agents in the browser: memory of a telephone that waits, and CPU and delay of calls to them.
+func reportBridge(ctx context.Context, r *run) error {
+	p, addr, err := startSite(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	crowd := bridge.NewCrowd(addr)
+	defer crowd.Close()
+	if err := crowd.Connect(ctx, 20); err != nil { // what is made once is not a telephone's
+		return err
+	}
+	if err := crowd.Tidy(ctx); err != nil {
+		return err
+	}
+	before := p.rss()
+	if err := crowd.Connect(ctx, phones-20); err != nil {
+		return err
+	}
+	if err := crowd.Tidy(ctx); err != nil {
+		return err
+	}
+	r.add("rss_kb_per_softphone", (p.rss()-before)/(phones-20), "kB")
+	idle := cpuWhile(p, talkWhile/2)
+	r.add("cpu_us_per_idle_softphone", idle*1e6/phones, "µs/s")
+	if err := crowd.Ring(ctx, bridged); err != nil {
+		return err
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(1000)) // the generator's own garbage would be everybody's delay
+	var used float64
+	heard, err := crowd.Talk(ctx, func() { <-time.After(settle) }, func() { used = cpuWhile(p, talkWhile) })
+	if err != nil {
+		return err
+	}
+	each := (used - idle*(phones-bridged)/phones) / bridged
+	r.add("bridged_calls_per_core", 1/each, "calls")
+	r.add("cpu_us_per_bridged_call", each*1e6, "µs/s")
+	r.add("added_delay_p50_ms", ms(quantile(heard.Delays, 0.5)), "ms")
+	r.add("added_delay_p99_ms", ms(quantile(heard.Delays, 0.99)), "ms")
+	r.add("bridged_lost_percent", heard.Lost*100, "%")
+	return nil
+}
+
+// cpuWhile is the share of a core that a process uses for a while.
+func cpuWhile(p *process, d time.Duration) float64 {
+	begin, used := time.Now(), p.cpu()
+	<-time.After(d)
+	return (p.cpu() - used).Seconds() / time.Since(begin).Seconds()
+}
