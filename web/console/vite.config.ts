@@ -12,7 +12,7 @@ export default defineConfig({
   define: { __VUE_I18N_LEGACY_API__: 'false', __INTLIFY_PROD_DEVTOOLS__: 'false' },
   build: { target: 'es2022', reportCompressedSize: false, chunkSizeWarningLimit: 700 },
   server: {
-    proxy: { '/api': api, '/healthz': api, '/readyz': api },
+    proxy: { '/api': { target: api, ws: true }, '/healthz': api, '/readyz': api },
   },
-  test: { include: ['test/**/*.test.ts'] },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 30_000 },
 })

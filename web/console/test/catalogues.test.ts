@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse } from 'vue/compiler-sfc'
 import { describe, expect, it } from 'vitest'
+import { createI18n } from 'vue-i18n'
 import { en } from '../src/locales/en'
 import { zhCN } from '../src/locales/zh-CN'
 
@@ -36,6 +37,20 @@ describe('catalogues', () => {
       expect(text.trim(), key).not.toBe('')
       expect(chinese[key]!.trim(), key).not.toBe('')
       expect([...new Set(holes(chinese[key]!))], key).toEqual([...new Set(holes(text))])
+    }
+  })
+  it('can be read by the library: a bare {, @ or | means something to it', () => {
+    for (const [locale, messages] of Object.entries({ en, 'zh-CN': zhCN })) {
+      const broken: string[] = []
+      const { global } = createI18n({ legacy: false, locale, messages: { [locale]: messages as never }, missingWarn: false, fallbackWarn: false })
+      for (const key of Object.keys(english)) {
+        try {
+          ;(global.t as (key: string, n: number) => string)(key, 2)
+        } catch (error) {
+          broken.push(`${key}: ${String(error)}`)
+        }
+      }
+      expect(broken).toEqual([])
     }
   })
   it('are written in their language', () => {

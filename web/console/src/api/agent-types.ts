@@ -45,7 +45,7 @@ export interface WrapCode extends Named {
 }
 export interface Members {
   items: (Person & { team: string })[] | null
-  supervisors: Person[] | null
+  supervisors: Person[] | null // of the teams of those who work in it
 }
 
 /** What a queue did since the day began. */

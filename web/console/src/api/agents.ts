@@ -42,7 +42,7 @@ export const agentsApi = {
   },
   members: {
     get: (queue: string) => http.get<T.Members>(`/queues/${id(queue)}/members`),
-    put: (queue: string, value: { members: string[]; supervisors?: string[] }) => http.put<T.Members>(`/queues/${id(queue)}/members`, value),
+    put: (queue: string, value: { members: string[] }) => http.put<T.Members>(`/queues/${id(queue)}/members`, value),
   },
   colleagues: () => http.get<Page<Person & { state: T.AgentState | '' }>>('/colleagues'),
   board: () => http.get<T.Board>('/board'),

@@ -16,7 +16,6 @@ export interface Account {
   locale: Locale
   timezone: string
   scope?: ScopeKind
-  supervises?: { queues: string[] | null; teams: string[] | null }
   disabled?: boolean
   disabled_at?: string | null
   created_at?: string
@@ -26,7 +25,7 @@ export type ScopeKind = 'own' | 'team' | 'queue' | 'all'
 export interface Scope {
   kind: ScopeKind
   queues: string[] | null
-  teams: string[] | null
+  people?: string[] | null // accounts
 }
 export interface Session {
   account: Account

@@ -107,7 +107,7 @@ export const team = {
   mention: {
     title: 'Mentions',
     none: 'Nobody has mentioned you',
-    noneText: 'Write @ and a name in a note, and that person finds it here.',
+    noneText: "Write {'@'} and a name in a note, and that person finds it here.",
     unread: 'No unread mention | One unread mention | {count} unread mentions',
     by: '{name} mentioned you',
     inTicket: '{name} mentioned you in ticket {number}',
@@ -115,7 +115,7 @@ export const team = {
     all: 'All',
     new: 'Unread',
     pick: 'Colleagues',
-    hint: '@ mentions a colleague',
+    hint: "{'@'} mentions a colleague",
   },
   attachment: {
     add: 'Attach a file',

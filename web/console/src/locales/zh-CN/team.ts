@@ -107,7 +107,7 @@ export const team = {
   mention: {
     title: '提及我的',
     none: '没有人提及你',
-    noneText: '在备注中输入 @ 和姓名，对方会在这里看到。',
+    noneText: "在备注中输入 {'@'} 和姓名，对方会在这里看到。",
     unread: '没有未读提及 | 1 条未读提及 | {count} 条未读提及',
     by: '{name} 提及了你',
     inTicket: '{name} 在工单 {number} 中提及了你',
@@ -115,7 +115,7 @@ export const team = {
     all: '全部',
     new: '未读',
     pick: '同事',
-    hint: '@ 可提及同事',
+    hint: "{'@'} 可提及同事",
   },
   attachment: {
     add: '添加附件',
