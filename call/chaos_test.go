@@ -15,6 +15,7 @@ import (
 	"hotline"
 	"hotline/call"
 	"hotline/call/calltest"
+	"hotline/media"
 )
 
 // restless dials numbers that answer, hang up, or do nothing, as it comes.
@@ -55,61 +56,13 @@ func TestAnythingMayHappenInAConversation(t *testing.T) {
 		for i := range 4 {
 			colleagues = append(colleagues, calltest.NewBrowser(t, e, fmt.Sprintf("c%d", i)))
 		}
-		var done atomic.Int64
+		done := int64(0)
 		for range 40 {
-			v := &conversation{t: t, engine: e, phones: phones{t, e, make(chan *calltest.Leg, 64)}, change: make(chan struct{}, 1), end: make(chan talkEnded, 64)}
-			v.agent = calltest.NewBrowser(t, e, "amy")
-			v.board = newBoard(t, 0, func(ctx context.Context, c *call.Call) error {
-				defer c.Taping(&tapeDeck{})()
-				if err := c.Answer(ctx); err != nil {
-					return err
-				}
-				for { // whoever is transferred or lost gets the agent again
-					var end call.TalkEnd
-					err := v.talk(ctx, c, func(cfg *call.TalkConfig) {
-						cfg.Away, cfg.Ring, cfg.Dialer = 20*time.Millisecond, 20*time.Millisecond, restless{v.phones, dice}
-					})
-					if err != nil {
-						return err
-					}
-					if end = (<-v.end).end; end.Kind != call.TalkTransfer && end.Kind != call.TalkAgentLost {
-						return nil
-					}
-				}
-			})
-			v.caller = ring(t, e, v.board)
-			v.id = v.caller.Info().CallID
-			v.until("talking", func(w call.TalkView) bool { return w.Phase == call.TalkTalking })
-			var both sync.WaitGroup
-			for range 2 {
-				both.Go(func() {
-					for range 40 {
-						time.Sleep(time.Duration(dice(3)) * time.Millisecond) // the pace, so that what takes its time has some
-						if c, ok := v.board.Call(v.id); ok {
-							if judge(t, c.Do(t.Context(), act(dice, v, colleagues))) {
-								done.Add(1)
-							}
-						}
-					}
-				})
-			}
-			both.Wait()
-			v.caller.HangUp()
-			if err := v.board.Drain(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			v.agent.Close()
-			v.checkViews()
-			if started, ended := v.board.count(call.FactLegStarted), v.board.count(call.FactLegEnded); ended != started+1 {
-				t.Fatalf("%d legs began beside the caller's, %d ended in all", started, ended)
-			}
-			if n := v.board.count(call.FactCallEnded); n != 1 {
-				t.Fatalf("the call ended %d times", n)
-			}
-			v.board.stop()
+			v := anything(t, e, dice)
+			done += v.restlessly(dice, colleagues)
 		}
-		if done.Load() < 300 {
-			t.Errorf("only %d operations could be done: this tests too little", done.Load())
+		if done < 300 {
+			t.Errorf("only %d operations could be done: this tests too little", done)
 		}
 		for _, c := range colleagues {
 			c.Close()
@@ -119,6 +72,65 @@ func TestAnythingMayHappenInAConversation(t *testing.T) {
 		}
 	})
 	goleak.VerifyNone(t, before)
+}
+
+// anything is a conversation that goes on whatever happens in it: whoever is transferred or lost gets the agent again.
+func anything(t *testing.T, e *media.Engine, dice func(int) int) *conversation {
+	v := &conversation{t: t, engine: e, phones: phones{t, e, make(chan *calltest.Leg, 64)}, change: make(chan struct{}, 1), end: make(chan talkEnded, 64)}
+	v.agent = calltest.NewBrowser(t, e, "amy")
+	v.board = newBoard(t, 0, func(ctx context.Context, c *call.Call) error {
+		defer c.Taping(&tapeDeck{})()
+		if err := c.Answer(ctx); err != nil {
+			return err
+		}
+		for {
+			err := v.talk(ctx, c, func(cfg *call.TalkConfig) {
+				cfg.Away, cfg.Ring, cfg.Dialer = 20*time.Millisecond, 20*time.Millisecond, restless{v.phones, dice}
+			})
+			if err != nil {
+				return err
+			}
+			if end := (<-v.end).end; end.Kind != call.TalkTransfer && end.Kind != call.TalkAgentLost {
+				return nil
+			}
+		}
+	})
+	v.caller = ring(t, e, v.board)
+	v.id = v.caller.Info().CallID
+	v.until("talking", func(w call.TalkView) bool { return w.Phase == call.TalkTalking })
+	return v
+}
+
+// restlessly lets two do what comes to mind at once, ends the conversation and checks that nothing is left of it. It returns how much
+// could be done.
+func (v *conversation) restlessly(dice func(int) int, colleagues []*calltest.Browser) int64 {
+	var both sync.WaitGroup
+	var done atomic.Int64
+	for range 2 {
+		both.Go(func() {
+			for range 40 {
+				time.Sleep(time.Duration(dice(3)) * time.Millisecond) // the pace, so that what takes its time has some
+				if c, ok := v.board.Call(v.id); ok && judge(v.t, c.Do(v.t.Context(), act(dice, v, colleagues))) {
+					done.Add(1)
+				}
+			}
+		})
+	}
+	both.Wait()
+	v.caller.HangUp()
+	if err := v.board.Drain(v.t.Context()); err != nil {
+		v.t.Fatal(err)
+	}
+	v.agent.Close()
+	v.checkViews()
+	if started, ended := v.board.count(call.FactLegStarted), v.board.count(call.FactLegEnded); ended != started+1 {
+		v.t.Fatalf("%d legs began beside the caller's, %d ended in all", started, ended)
+	}
+	if n := v.board.count(call.FactCallEnded); n != 1 {
+		v.t.Fatalf("the call ended %d times", n)
+	}
+	v.board.stop()
+	return done.Load()
 }
 
 // act is something that somebody does.

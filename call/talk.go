@@ -208,7 +208,15 @@ func (t *Talk) hear() {
 	c.listen()
 	digits := string(c.digits)
 	c.digits = nil
-	if t.since == nil && c.answered() {
+	for _, s := range t.seats {
+		if s.out != nil && t.holder == "" && digits != "" {
+			t.keys.press(s.stream, digits)
+		}
+	}
+	if t.since != nil {
+		return
+	}
+	if c.answered() {
 		now := time.Now()
 		t.since, t.ring = &now, time.Time{}
 		c.SetResult(ResultAnswered)
@@ -216,15 +224,8 @@ func (t *Talk) hear() {
 		if t.cfg.Answered != nil {
 			t.cfg.Answered()
 		}
-	} else if digits != "" {
-		for _, s := range t.seats {
-			if s.out != nil && t.holder == "" {
-				t.keys.press(s.stream, digits)
-			}
-		}
-		return
 	}
-	t.changed(reasonAnswered)
+	t.changed(reasonAnswered) // the network may let us hear how it rings
 }
 
 // deadline is when something runs out next; zero is never.
