@@ -124,12 +124,10 @@ func (a *Agents) attempted(ctx context.Context, db postgres.DB, id, queue string
 	return nil
 }
 
-// voidSQL gives up what was done by other means: the task of the call-back is not open any more.
-const voidSQL = `
-	update callback c set state = 'cancelled', done_at = now() where c.state = 'open' and (
-		exists (select from task t where t.call_id = c.id and t.kind = 'callback' and t.state <> 'open')
-		or exists (select from call k where k.id = c.id and k.ticket is not null
-			and not exists (select from task t where t.ticket = k.ticket and t.kind = 'callback' and t.state = 'open')))`
+// overSQL says that a call-back c was made by other means: its task is not open any more, or the customer got through meanwhile.
+const overSQL = ` (exists (select from task t where t.call_id = c.id and t.kind = 'callback' and t.state <> 'open')
+	or exists (select from call k where k.id = c.id and k.ticket is not null)
+		and not exists (select from task t where t.kind = 'callback' and t.state = 'open' and (t.call_id = c.id or t.phone = c.phone))) `
 
 // syncCallbacks makes the places of call-backs what the rows say: those of a process before this one come back into the line, those
 // that were made or given up leave it.
@@ -137,7 +135,7 @@ func (l *Line) syncCallbacks(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askEvery)
 	defer cancel()
 	b := &pgx.Batch{}
-	b.Queue(voidSQL)
+	b.Queue(`update callback c set state = 'cancelled', done_at = now() where c.state = 'open' and` + overSQL)
 	var list []Callback
 	b.Queue(callbackSQL + `where c.state in ('open', 'dialling')`).Query(func(rows pgx.Rows) (err error) {
 		list, err = pgx.CollectRows(rows, scanCallback)
@@ -272,7 +270,8 @@ func (a *Agents) dialling(ctx context.Context, d CallbackDial, o Offer) error {
 	list, err := a.apply(ctx, change{agents: []string{o.Agent},
 		sql: `
 			with c as (
-				update callback set state = 'dialling', attempts = @n, agent = @agent::text where id = @id and state = 'open' and attempts = @n - 1 returning id
+				update callback c set state = 'dialling', attempts = @n, agent = @agent::text
+				where c.id = @id and c.state = 'open' and c.attempts = @n - 1 and not` + overSQL + `returning c.id
 			), t as (
 				insert into callback_attempt (callback, n, call_id, agent, at) select id, @n, @call::uuid, @agent::text, @now::timestamptz from c returning n
 			)

@@ -83,7 +83,7 @@ func (c *crew) work(ctx context.Context, a *Agents, agent string) {
 		select {
 		case o := <-c.desks[agent]:
 			c.take(ctx, a, o)
-		case <-time.After(time.Duration(c.roll(3000)) * time.Millisecond):
+		case <-time.After(time.Duration(c.roll(6000)) * time.Millisecond):
 			c.mu.Lock()
 			delete(c.idle, agent)
 			c.mu.Unlock()
@@ -128,21 +128,21 @@ func (c *crew) present(ctx context.Context, a *Agents, agent, session string) bo
 
 // take does what an agent does whose browser rings.
 func (c *crew) take(ctx context.Context, a *Agents, o Offer) {
-	think(ctx, c.roll(40))
-	switch n := c.roll(10); {
-	case n < 6:
+	think(ctx, c.roll(10))
+	switch n := c.roll(20); {
+	case n < 14:
 		if a.Answer(ctx, o.ID, seat(o.Agent)) != nil {
 			c.over(o, false)
 			return
 		}
-		think(ctx, c.roll(60))
+		think(ctx, c.roll(30))
 		if c.roll(2) == 0 {
 			a.Seated(o.CallID, []string{o.Agent})
 			a.Seated(o.CallID, nil)
 		} else {
 			a.Ended(ctx, o.Agent, o.CallID)
 		}
-	case n < 8:
+	case n < 19:
 		if a.Decline(ctx, o.ID, o.Agent, "no") == nil {
 			c.over(o, true)
 		} else {
@@ -196,7 +196,7 @@ func (c *crew) call(ctx context.Context, l *Line) {
 			p.Leave(LeftAnswered)
 			return
 		}
-	case <-time.After(time.Duration(c.roll(4000)) * time.Millisecond):
+	case <-time.After(time.Duration(c.roll(5000)) * time.Millisecond):
 	case <-ctx.Done():
 	}
 	p.Leave(LeftAbandoned)
@@ -210,9 +210,9 @@ func (c *crew) watch(ctx context.Context) {
 	for ctx.Err() == nil {
 		think(ctx, int(every.Milliseconds()))
 		now := time.Now()
-		lag = max(now.Sub(last)-every, lag*99/100)
+		lag = max(now.Sub(last)-every, lag*19/20)
 		last = now
-		limit := time.Second + 10*lag
+		limit := time.Second + 5*lag
 		c.mu.Lock()
 		for id, since := range c.waiting {
 			for agent, free := range c.idle {
@@ -230,19 +230,19 @@ func (c *crew) watch(ctx context.Context) {
 func TestNobodyIsLeft(t *testing.T) {
 	for _, strategy := range []Strategy{LongestIdle, RingAll} {
 		t.Run(string(strategy), func(t *testing.T) {
-			c := &crew{floor: newFloor(t, 6, nil), rnd: rand.New(rand.NewPCG(1, 2)), desks: map[string]chan Offer{}, idle: map[string]time.Time{}, waiting: map[string]time.Time{}, refused: map[string]map[string]bool{}}
+			c := &crew{floor: newFloor(t, 12, nil), rnd: rand.New(rand.NewPCG(1, 2)), desks: map[string]chan Offer{}, idle: map[string]time.Time{}, waiting: map[string]time.Time{}, refused: map[string]map[string]bool{}}
 			c.set("q", func(s *Settings) {
 				s.Wrap.Mode = WrapNone
 				s.Offering.Strategy, s.Offering.RingS, s.Offering.MaxMisses = strategy, 1, 3
 			})
-			for range 3 {
-				c.shift(4*time.Second, true)
+			for range 2 {
+				c.shift(3*time.Second, true)
 			}
 			c.shift(3*time.Second, false)
 			if len(c.late) > 0 {
 				t.Errorf("%d times a free agent and a waiting caller were left alone, first %s", len(c.late), c.late[0])
 			}
-			if n := c.events.Load(); n < 1000 {
+			if n := c.events.Load(); n < 500 {
 				t.Errorf("only %d events", n)
 			}
 		})
@@ -270,6 +270,7 @@ func (c *crew) shift(d time.Duration, kill bool) {
 	c.nobodyIsBusy("after the start")
 	line := NewLine(LineConfig{Queues: c.queues, Agents: agents, Pool: pool, Log: quiet()})
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	var parts, people sync.WaitGroup
 	parts.Go(func() { agents.Run(ctx) })
 	parts.Go(func() { line.Run(ctx) })
@@ -279,9 +280,11 @@ func (c *crew) shift(d time.Duration, kill bool) {
 	for _, id := range c.ids {
 		people.Go(func() { c.work(life, agents, id) })
 	}
-	for life.Err() == nil {
+	for n := 1; life.Err() == nil; n++ { // a rush and a lull, in which whoever waits can have somebody
 		people.Go(func() { c.call(life, line) })
-		think(life, c.roll(60))
+		if think(life, c.roll(10)); n%60 == 0 {
+			think(life, 2000)
+		}
 	}
 	if kill {
 		c.mu.Lock()

@@ -159,7 +159,7 @@ func (a *Agents) wrapping(queue string) Wrapping {
 }
 
 // Seated says who sits in a call now, the one who has the call first. Those who sat there and do not any more have ended their part;
-// with nobody left, all have. A colleague who was asked and has the call now has after-call work as well. It does not block.
+// with nobody left, all of them. A colleague who was asked and has the call now has after-call work as well. It does not block.
 func (a *Agents) Seated(callID string, agents []string) {
 	a.mu.Lock()
 	before := a.seats[callID]
@@ -173,10 +173,6 @@ func (a *Agents) Seated(callID string, agents []string) {
 		}
 	}
 	a.mu.Unlock()
-	if len(agents) == 0 {
-		a.do(func(ctx context.Context) { a.logEnd(a.Ended(ctx, "", callID)) })
-		return
-	}
 	for _, id := range before {
 		if !slices.Contains(agents, id) {
 			a.do(func(ctx context.Context) { a.logEnd(a.Ended(ctx, id, callID)) })

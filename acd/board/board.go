@@ -30,6 +30,8 @@ type Config struct {
 type Board struct {
 	cfg     Config
 	changes acd.Announcer
+	agents  *acd.Changes
+	line    *acd.Changes
 
 	mu    sync.Mutex // over today; never held while the database is asked
 	today day
@@ -39,7 +41,7 @@ type Board struct {
 func New(cfg Config) *Board {
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	cfg.Location = cmp.Or(cfg.Location, time.Local)
-	return &Board{cfg: cfg}
+	return &Board{cfg: cfg, agents: cfg.Agents.Changes(), line: cfg.Line.Changes()}
 }
 
 // Queue is a queue as a supervisor sees it.
@@ -83,17 +85,16 @@ const (
 
 // Run tells those who watch what has changed, until ctx is done.
 func (b *Board) Run(ctx context.Context) error {
-	agents, line := b.cfg.Agents.Changes(), b.cfg.Line.Changes()
-	defer agents.Close()
-	defer line.Close()
+	defer b.agents.Close()
+	defer b.line.Close()
 	t := time.NewTicker(every)
 	defer t.Stop()
 	for {
 		select {
-		case <-agents.C():
-			b.agentsChanged(agents.Take())
-		case <-line.C():
-			for _, q := range line.Take() {
+		case <-b.agents.C():
+			b.agentsChanged(b.agents.Take())
+		case <-b.line.C():
+			for _, q := range b.line.Take() {
 				b.changes.Announce("queue:" + q)
 			}
 		case <-t.C:
