@@ -174,7 +174,8 @@ func (h *house) openWeb(_ context.Context, c config, _ bool) (err error) {
 	}
 	h.web, err = web.New(web.Config{
 		Pool: h.pool, Desk: h.desk, Recordings: h.recordings, Directory: h.directory, Edge: h.edge, Trace: h.trace, Flows: h.exchange.Store,
-		Queues: h.staff.queues, Line: h.staff.line, Switchboard: h.board, Journal: h.journal, Engine: h.engine, Log: h.log, Version: versionText(),
+		Queues: h.staff.queues, Line: h.staff.line, Agents: h.staff.agents, Routes: h.routes, Phones: h.staff.phones,
+		Switchboard: h.board, Journal: h.journal, Engine: h.engine, Log: h.log, Version: versionText(),
 	})
 	return err
 }

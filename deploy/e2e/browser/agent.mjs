@@ -1,0 +1,154 @@
+// An agent's Chromium, steered over standard input: a line of JSON in, a line of JSON out. Its microphone is a tone of its own; it
+// tells every event of the page's socket, and what frequencies the page hears. Environment: HOTLINE_URL, HOTLINE_CHROMIUM, MIC (a WAV
+// file of 48 kHz), HOTLINE_ARTIFACTS.
+import { createRequire } from 'node:module'
+import { createInterface } from 'node:readline'
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+
+const require = createRequire(new URL('../../../web/console/package.json', import.meta.url))
+const { chromium } = require('playwright-core')
+const base = process.env.HOTLINE_URL
+const tell = (line) => process.stdout.write(JSON.stringify(line) + '\n')
+
+// Runs in the page before anything else: the page's own socket and sound, watched from beside.
+function watch() {
+  localStorage.setItem('hotline.sound', JSON.stringify({ clean: false, volume: 0 })) // echo cancellation halves a tone
+  const Socket = window.WebSocket
+  window.WebSocket = class extends Socket {
+    constructor(...args) {
+      super(...args)
+      window.e2eSocket = this
+      this.addEventListener('message', (m) => window.e2eTold(m.data))
+    }
+  }
+  const Peer = window.RTCPeerConnection
+  window.RTCPeerConnection = class extends Peer {
+    constructor(...args) {
+      super(...args)
+      window.e2ePeer = this
+      this.addEventListener('track', (e) => {
+        const context = new AudioContext()
+        const analyser = context.createAnalyser()
+        analyser.fftSize = 8192
+        analyser.smoothingTimeConstant = 0
+        context.createMediaStreamSource(new MediaStream([e.track])).connect(analyser)
+        void context.resume()
+        window.e2eEar = { context, analyser }
+      })
+    }
+  }
+}
+
+// How loud some frequencies are in what the page hears, dB.
+function listen(frequencies) {
+  const ear = window.e2eEar
+  if (!ear) return null
+  const bins = new Float32Array(ear.analyser.frequencyBinCount)
+  ear.analyser.getFloatFrequencyData(bins)
+  const width = ear.context.sampleRate / ear.analyser.fftSize
+  return frequencies.map((hz) => {
+    const at = Math.round(hz / width)
+    return Math.max(...bins.slice(at - 2, at + 3))
+  })
+}
+
+let page, context, serial = 0
+const waiting = new Map()
+
+function told(raw) {
+  const frame = JSON.parse(raw)
+  if (frame.reply !== undefined) {
+    if (String(frame.reply).startsWith('e2e-')) {
+      waiting.get(frame.reply)?.(frame)
+      waiting.delete(frame.reply)
+    } else if (frame.ok && frame.data?.snapshot) tell({ event: 'snapshot', data: frame.data.snapshot })
+    return
+  }
+  tell({ event: frame.event, data: frame.data })
+}
+
+const verbs = {
+  async login({ login, password }) {
+    await page.goto('/login')
+    await page.fill('input[name=login]', login)
+    await page.fill('input[name=password]', password)
+    await page.keyboard.press('Enter')
+    await page.waitForURL((url) => !url.pathname.startsWith('/login'))
+    await page.goto('/desk')
+  },
+  async command({ cmd, data }) {
+    const id = `e2e-${++serial}`
+    const reply = new Promise((resolve) => waiting.set(id, resolve))
+    await page.evaluate((frame) => window.e2eSocket.send(frame), JSON.stringify({ id, cmd, data: data ?? {} }))
+    return await reply
+  },
+  async listen({ frequencies }) {
+    return await page.evaluate(listen, frequencies)
+  },
+  async press({ key }) {
+    await page.keyboard.press(key)
+  },
+  async click({ selector }) {
+    await page.click(selector)
+  },
+  async sees({ selector }) {
+    await page.waitForSelector(selector)
+  },
+  async text({ selector }) {
+    return await page.textContent(selector)
+  },
+  async reload() {
+    await page.reload()
+  },
+  async goto({ url }) {
+    await page.goto(url)
+  },
+  async offline({ on }) {
+    await context.setOffline(on)
+  },
+  async leave() { // as when the tab crashes: nothing is said
+    await page.goto('about:blank')
+  },
+  async size({ width, height }) {
+    await page.setViewportSize({ width, height })
+  },
+  async shot({ name }) {
+    await page.screenshot({ path: path.join(process.env.HOTLINE_ARTIFACTS, `${name}.png`) })
+  },
+}
+
+mkdirSync(process.env.HOTLINE_ARTIFACTS, { recursive: true })
+const browser = await chromium.launch({
+  executablePath: process.env.HOTLINE_CHROMIUM,
+  ignoreDefaultArgs: ['--mute-audio'],
+  args: [
+    '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream',
+    `--use-file-for-fake-audio-capture=${process.env.MIC}`, '--allow-loopback-in-peer-connection', '--disable-features=WebRtcHideLocalIpsWithMdns',
+    '--ignore-certificate-errors',
+  ],
+})
+context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', baseURL: base, ignoreHTTPSErrors: true })
+await context.grantPermissions(['microphone', 'notifications'], { origin: base })
+context.setDefaultTimeout(20_000)
+await context.exposeBinding('e2eTold', (_, raw) => told(raw))
+await context.addInitScript(watch)
+page = await context.newPage()
+page.on('pageerror', (e) => tell({ event: 'fault', data: String(e) }))
+page.on('console', (m) => {
+  if (m.type() === 'error' && !/status of (401|404|409|422)|WebSocket|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION|Failed to fetch|ERR_NETWORK/.test(m.text())) {
+    tell({ event: 'fault', data: m.text() })
+  }
+})
+tell({ event: 'started' })
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, verb, ...args } = JSON.parse(line)
+  try {
+    tell({ id, data: (await verbs[verb](args)) ?? null })
+  } catch (e) {
+    tell({ id, error: String(e) })
+  }
+}
+await browser.close()
