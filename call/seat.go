@@ -148,7 +148,7 @@ func (t *Talk) hearings() []hearing {
 			h.role, h.music = media.Held, t.cfg.Hold
 		case s.agent == "":
 		case s.muted || early || t.third.early():
-			h.role = muted
+			h.role = media.Muted
 		case whispered:
 			h.role = media.Coached
 		}
@@ -219,6 +219,3 @@ func (t *Talk) playTo(s *media.Stream, m *media.Music) {
 	}
 	s.PlayMusic(m)
 }
-
-// muted is the role of an agent who is not heard.
-const muted = media.Listener

@@ -18,6 +18,7 @@ const (
 	Coach                // hears talkers, is heard by the coached only
 	Listener             // hears talkers, is heard by nobody
 	Held                 // hears nobody (but its own music), is heard by nobody
+	Muted                // hears talkers and the coaches, is heard by nobody
 	roles
 )
 
@@ -27,7 +28,10 @@ var matrix = [roles][roles]bool{
 	Coached:  {Talker: true, Coached: true, Coach: true},
 	Coach:    {Talker: true, Coached: true},
 	Listener: {Talker: true, Coached: true},
+	Muted:    {Talker: true, Coached: true, Coach: true},
 }
+
+func (r Role) heard() bool { return r != Held && r != Listener && r != Muted }
 
 func (r Role) talks() bool { return r == Talker || r == Coached }
 
@@ -266,7 +270,7 @@ func (m *member) pull(now time.Time, wanted bool) {
 	defer s.mu.Unlock()
 	m.heard = false
 	if !s.closed {
-		s.pull(now, wanted && m.role != Held && m.role != Listener)
+		s.pull(now, wanted && m.role.heard())
 		m.frame, m.heard = s.in.frame, s.in.heard
 	}
 }
