@@ -368,18 +368,24 @@ func (b *tab) ready() {
 	b.do("agent.ready", nil)
 }
 
-// free waits until an agent is ready for the next call.
+// free waits until agents are ready for the next call.
 func (o *office) free(tabs ...*tab) {
 	o.t.Helper()
 	for _, b := range tabs {
-		var a acd.Agent
-		defer func() {
-			if o.t.Failed() {
-				o.t.Logf("the agent: %+v", a)
-			}
-		}()
-		o.eventually("the agent is ready again", func() bool { a, _ = o.agents.Get(b.account); return a.State == acd.Ready })
+		o.becomes(b.account, acd.Ready)
 	}
+}
+
+// becomes waits until an agent is in a state.
+func (o *office) becomes(account string, want acd.State) {
+	o.t.Helper()
+	var a acd.Agent
+	defer func() {
+		if a.State != want {
+			o.t.Logf("the agent: %+v", a)
+		}
+	}()
+	o.eventually("the agent is "+string(want), func() bool { a, _ = o.agents.Get(account); return a.State == want })
 }
 
 // caller is a telephone that calls.
