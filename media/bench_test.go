@@ -238,70 +238,90 @@ func (m muxed) Send(b []byte, _ netip.AddrPort)          { m.socket.Queue(b, m.r
 func (m muxed) SendRTCP(b []byte, _ netip.AddrPort)      { m.socket.Queue(b, m.remote) }
 func (m muxed) Close()                                   {}
 
+// bridges is calls between a trunk and browsers.
+type bridges struct {
+	*load
+	socket   *Socket
+	byAddr   map[netip.AddrPort]*Stream
+	mu       sync.RWMutex // of byAddr, as in package peer
+	browsers []*net.UDPConn
+	ciphers  []*cipher // of the browsers
+}
+
+func newBridges(b *testing.B, n int) *bridges {
+	br := &bridges{load: newLoad(b, n, true, nil), byAddr: make(map[netip.AddrPort]*Stream)}
+	var err error
+	if br.socket, err = br.e.Listen(netip.AddrPortFrom(loopback, 0), br.receive); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(br.socket.Close)
+	for i := range n {
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { conn.Close() })
+		conn.SetReadBuffer(4096)
+		remote := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+		s, err := br.e.OpenOver(OpenOptions{Idle: true}, func(*Stream) (Transport, error) { return muxed{br.socket, remote}, nil })
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(s.Close)
+		keys := SRTPKeys{Profile: AEAD_AES_128_GCM, Local: [30]byte{1}, Remote: [30]byte{2}}
+		if err := s.Configure(Setup{Remote: remote, RTCPMux: true, SRTP: &keys}); err != nil {
+			b.Fatal(err)
+		}
+		s.control.next = time.Now().Add(time.Hour)
+		far, _ := newCipher(SRTPKeys{Profile: AEAD_AES_128_GCM, Local: keys.Remote, Remote: keys.Local})
+		br.browsers, br.ciphers, br.byAddr[remote] = append(br.browsers, conn), append(br.ciphers, far), s
+		r := NewRoom(br.e)
+		r.Join(br.streams[i], Talker)
+		r.Join(s, Talker)
+	}
+	return br
+}
+
+func (br *bridges) receive(p []byte, from netip.AddrPort) {
+	br.mu.RLock()
+	s := br.byAddr[from]
+	br.mu.RUnlock()
+	s.Receive(p, from)
+}
+
+// talk sends one packet from every caller and every browser.
+func (br *bridges) talk(seq int) {
+	br.load.talk(seq)
+	to := net.UDPAddrFromAddrPort(br.socket.Local())
+	for i, conn := range br.browsers {
+		conn.WriteToUDP(br.ciphers[i].seal(br.packet), to)
+	}
+}
+
 // BenchmarkBridge measures what a call between a trunk and a browser costs in CPU of Hotline: each tick a packet each way, plain on
 // one side, SRTP with GCM on the other, in rooms of two. The peers' own work is not counted.
 func BenchmarkBridge(b *testing.B) {
 	const n = 250
-	for _, recorded := range []bool{false, true} {
-		b.Run(map[bool]string{false: "talking", true: "recorded"}[recorded], func(b *testing.B) {
-			l := newLoad(b, n, true, nil)
-			byAddr := make(map[netip.AddrPort]*Stream)
-			var mu sync.RWMutex
-			socket, err := l.e.Listen(netip.AddrPortFrom(loopback, 0), func(p []byte, from netip.AddrPort) {
-				mu.RLock()
-				s := byAddr[from]
-				mu.RUnlock()
-				s.Receive(p, from)
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer socket.Close()
-			far := make([]*cipher, n)
-			browsers := make([]*net.UDPConn, n)
-			for i := range n {
-				conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer conn.Close()
-				conn.SetReadBuffer(4096)
-				remote := conn.LocalAddr().(*net.UDPAddr).AddrPort()
-				s, err := l.e.OpenOver(OpenOptions{Idle: true}, func(*Stream) (Transport, error) { return muxed{socket, remote}, nil })
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer s.Close()
-				keys := SRTPKeys{Profile: AEAD_AES_128_GCM, Local: [30]byte{1}, Remote: [30]byte{2}}
-				if err := s.Configure(Setup{Remote: remote, RTCPMux: true, SRTP: &keys}); err != nil {
-					b.Fatal(err)
-				}
-				s.control.next = time.Now().Add(time.Hour)
-				far[i], _ = newCipher(SRTPKeys{Profile: AEAD_AES_128_GCM, Local: [30]byte{2}, Remote: [30]byte{1}})
-				browsers[i], byAddr[remote] = conn, s
-				r := NewRoom(l.e)
-				r.Join(l.streams[i], Talker)
-				r.Join(s, Talker)
-				if recorded {
-					l.streams[i].Tap(deaf{})
+	for _, name := range []string{"talking", "recorded"} {
+		b.Run(name, func(b *testing.B) {
+			br := newBridges(b, n)
+			for _, s := range br.streams {
+				if name == "recorded" {
+					s.Tap(deaf{})
 				}
 			}
-			to := net.UDPAddrFromAddrPort(socket.Local())
 			events, buf, now := make([]syscall.EpollEvent, 256), newBatch(), time.Now()
-			l.e.now = func() time.Time { return now }
+			br.e.now = func() time.Time { return now }
 			b.ReportAllocs()
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			used := time.Duration(0)
 			for tick := range b.N {
-				l.talk(tick)
-				for i, conn := range browsers {
-					conn.WriteToUDP(far[i].seal(l.packet), to)
-				}
+				br.talk(tick)
 				now = now.Add(frameTime)
 				begin := threadTime()
-				l.read(events, buf)
-				for _, sh := range l.e.shards {
+				br.read(events, buf)
+				for _, sh := range br.e.shards {
 					sh.tick(now)
 				}
 				used += threadTime() - begin
@@ -309,7 +329,7 @@ func BenchmarkBridge(b *testing.B) {
 			each := float64(used.Nanoseconds()) / float64(b.N) / n
 			b.ReportMetric(each/1000*50, "µs/call-second")
 			b.ReportMetric(float64(frameTime.Nanoseconds())/each, "calls/core")
-			if q := l.streams[0].Quality(); b.N > 1 && q.PacketsSent < uint64(b.N) {
+			if q := br.streams[0].Quality(); q.PacketsSent < uint64(b.N) {
 				b.Fatalf("%d packets relayed in %d ticks", q.PacketsSent, b.N)
 			}
 		})

@@ -42,6 +42,7 @@ type Hub struct {
 	hosts       []netip.Addr     // told to browsers
 	certificate tls.Certificate
 	fingerprint string // of the certificate, as SDP has it
+	patience    patience
 
 	strangers, refused atomic.Uint64
 
@@ -62,7 +63,7 @@ func NewHub(cfg Config) (*Hub, error) {
 		cfg.Log = slog.Default()
 	}
 	h := &Hub{
-		engine: cfg.Engine, log: cfg.Log, byName: make(map[string]*Peer), byAddr: make(map[netip.AddrPort]*Peer),
+		engine: cfg.Engine, log: cfg.Log, patience: usual, byName: make(map[string]*Peer), byAddr: make(map[netip.AddrPort]*Peer),
 		lines: make(map[*tcpLine]struct{}), guests: make(map[netip.Addr]int),
 	}
 	udp, err := parseAddr(cfg.UDPAddr)

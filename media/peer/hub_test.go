@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"log/slog"
 	"math"
 	"net/netip"
 	"sync"
@@ -27,14 +28,15 @@ type site struct {
 func newSite(t *testing.T, tcp string) *site {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	engine, err := media.NewEngine(media.Config{BindIP: netip.MustParseAddr("127.0.0.1"), SilenceAfter: 2 * time.Second})
+	engine, err := media.NewEngine(media.Config{BindIP: netip.MustParseAddr("127.0.0.1"), SilenceAfter: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	hub, err := NewHub(Config{Engine: engine, UDPAddr: "127.0.0.1:0", TCPAddr: tcp})
+	hub, err := NewHub(Config{Engine: engine, UDPAddr: "127.0.0.1:0", TCPAddr: tcp, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	hub.patience = patience{connect: 2 * time.Second, talk: 500 * time.Millisecond, idle: 1200 * time.Millisecond, fail: 2 * time.Second}
 	engineCtx, stopEngine := context.WithCancel(context.Background())
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	var engines, hubs sync.WaitGroup

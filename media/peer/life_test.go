@@ -70,7 +70,7 @@ func TestGoodbye(t *testing.T) {
 	})
 }
 
-// TestSilence: in a call a network that is cut is noticed within a second and a half, and its return at once.
+// TestSilence: in a call a network that is cut is noticed sooner than in none, and its return at once.
 func TestSilence(t *testing.T) {
 	s := newSite(t, "")
 	h := newHistory()
@@ -85,8 +85,8 @@ func TestSilence(t *testing.T) {
 	c.until("be sent audio", func() bool { return len(c.packets) > 20 })
 	stop()
 	cut := time.Now()
-	if took := h.wait(t, Disconnected).Sub(cut); took < 900*time.Millisecond {
-		t.Errorf("the cut was noticed after %v", took)
+	if took := h.wait(t, Disconnected).Sub(cut); took < s.hub.patience.talk {
+		t.Errorf("the cut was noticed after %v already", took)
 	}
 	defer every20ms(func(int) { b.Send(frame) })()
 	h.wait(t, Connected)
@@ -100,7 +100,7 @@ func TestIdleSilence(t *testing.T) {
 	s := newSite(t, "")
 	h, other := newHistory(), newHistory()
 	b, _ := s.connect(browser.Options{Checks: -1}, Options{OnState: h.take})
-	_, q := s.connect(browser.Options{Checks: 2500 * time.Millisecond}, Options{OnState: other.take})
+	_, q := s.connect(browser.Options{Checks: 300 * time.Millisecond}, Options{OnState: other.take})
 	h.wait(t, Disconnected)
 	must(t, b.Raw(b.Check()))
 	h.wait(t, Connected)
@@ -109,6 +109,22 @@ func TestIdleSilence(t *testing.T) {
 	if q.State() != Connected || len(other.seen) != 1 {
 		t.Errorf("the telephone that is there was %v", other.seen)
 	}
+	h.wait(t, Disconnected)
+	h.wait(t, Failed) // it does not come back
+	if st := s.hub.Stats(); st.Peers != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestNeverComes: an offer whose browser never comes is given up.
+func TestNeverComes(t *testing.T) {
+	s := newSite(t, "")
+	h := newHistory()
+	p, _, err := s.hub.Accept(context.Background(), crlf(chromium), Options{OnState: h.take})
+	must(t, err)
+	h.wait(t, Failed)
+	p.Close()
+	h.wait(t, Closed)
 }
 
 // TestAnotherNetwork: the browser goes on from another address (Wi-Fi to mobile); audio follows as soon as its check has come from there.
@@ -226,6 +242,7 @@ func TestListener(t *testing.T) {
 	s := newSite(t, "")
 	heard, h := make(chan struct{}, 1000), newHistory()
 	b, p := s.connect(browser.Options{
+		Checks: 300 * time.Millisecond,
 		Tamper: func(offer string) string { return strings.Replace(offer, "a=sendrecv", "a=recvonly", 1) },
 		OnPacket: func(*rtp.Packet, time.Time) {
 			select {
@@ -241,7 +258,7 @@ func TestListener(t *testing.T) {
 	must(t, room.Join(c.stream, media.Talker))
 	must(t, room.Join(d.stream, media.Talker))
 	must(t, room.Join(p.Stream(), media.Listener))
-	for range 150 { // three seconds: longer than a silent talker is given
+	for range 60 { // longer than a talker may be silent
 		<-heard
 	}
 	if p.State() != Connected {

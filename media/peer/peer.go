@@ -34,13 +34,17 @@ const (
 
 func (s State) final() bool { return s == Failed || s == Closed }
 
-const (
-	connectWithin = 20 * time.Second
-	talkSilence   = time.Second     // browsers send 50 packets a second, also when muted
-	idleSilence   = 6 * time.Second // else they check every 2.5 s
-	failAfter     = 30 * time.Second
-	justBefore    = 100 * time.Millisecond
-)
+// patience is how long a browser may be silent.
+type patience struct {
+	connect time.Duration // until audio can flow
+	talk    time.Duration // in a call: browsers send 50 packets a second, also when muted
+	idle    time.Duration // else: they check every 2.5 s
+	fail    time.Duration // until it will not come back (RFC 7675, section 5.1)
+}
+
+var usual = patience{connect: 20 * time.Second, talk: time.Second, idle: 6 * time.Second, fail: 30 * time.Second}
+
+const justBefore = 100 * time.Millisecond
 
 // Peer is the connection of one browser.
 type Peer struct {
@@ -97,7 +101,9 @@ func (h *Hub) Accept(ctx context.Context, sdp string, o Options) (*Peer, string,
 		p.stream.Close()
 		return nil, "", hotline.Errorf(hotline.Unavailable, "peer.stopped", "the server is stopping: reconnect in a moment")
 	}
-	return p, h.answer(p), nil
+	answer := h.answer(p)
+	of.lines = nil // kilobytes that a telephone does not need to wait with
+	return p, answer, nil
 }
 
 // Stream is the audio of the browser: one for the life of the peer.
@@ -148,13 +154,13 @@ func (p *Peer) check(now time.Time) {
 	if p.checkedAt.After(last) || p.offer.setup.Direction == media.SendOnly { // who has no microphone is not heard
 		last = p.checkedAt
 	}
-	limit := idleSilence
+	limit, most := p.hub.patience.idle, &p.hub.patience
 	if gap := last.Sub(heard); busy && gap >= 0 && gap < justBefore { // audio was flowing: a second without is a second that the caller hears nothing
-		limit = talkSilence
+		limit = most.talk
 	}
 	silent := now.Sub(last)
 	switch {
-	case p.state == Connecting && now.Sub(p.began) > connectWithin, p.state == Disconnected && silent > failAfter:
+	case p.state == Connecting && now.Sub(p.began) > most.connect, p.state == Disconnected && silent > most.fail:
 		p.tell()
 		p.end(Failed)
 		return
