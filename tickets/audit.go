@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -96,41 +94,4 @@ func (d *Desk) AuditLog(ctx context.Context, f AuditFilter) (list []AuditEntry, 
 		next = list[limit-1].Seq
 	}
 	return list, next, nil
-}
-
-// VerifyAudit checks the whole audit: no entry changed, left out, put in or cut off at the end. It returns a [Tampered] error.
-func (d *Desk) VerifyAudit(ctx context.Context) error {
-	return pgx.BeginTxFunc(ctx, d.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		var lastSeq int64
-		var lastHash []byte
-		if err := tx.QueryRow(ctx, `select seq, hash from audit_head`).Scan(&lastSeq, &lastHash); err != nil {
-			return fmt.Errorf("verify the audit: %w", err)
-		}
-		rows, err := tx.Query(ctx, `select seq, (extract(epoch from at) * 1000000)::bigint, actor, actor_name, action, subject, remote, data::text, hash from audit order by seq`)
-		if err != nil {
-			return fmt.Errorf("verify the audit: %w", err)
-		}
-		var seq, at int64
-		var hash, stored []byte
-		var actor, name, action, subject, remote, data string
-		next := int64(1)
-		_, err = pgx.ForEachRow(rows, []any{&seq, &at, &actor, &name, &action, &subject, &remote, &data, &stored}, func() error {
-			if seq != next {
-				return &Tampered{Seq: next, Why: "the entry is missing"}
-			}
-			hash = linkHash(hash, strconv.FormatInt(seq, 10), strconv.FormatInt(at, 10), actor, name, action, subject, remote, digest(data))
-			if !slices.Equal(hash, stored) {
-				return &Tampered{Seq: seq, Why: "its hash does not fit"}
-			}
-			next++
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if lastSeq != next-1 || !slices.Equal(lastHash, hash) {
-			return &Tampered{Seq: next, Why: "the end of the audit is not where its head says"}
-		}
-		return nil
-	})
 }

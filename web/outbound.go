@@ -3,10 +3,9 @@ package web
 import (
 	"context"
 
-	"hotline"
 	"hotline/sip/routes"
-	"hotline/softphone"
 	"hotline/tickets"
+	"hotline/tickets/callbacks"
 	"hotline/web/api"
 )
 
@@ -141,15 +140,6 @@ func (s *Server) showUsage(context.Context, *api.Empty) (*api.Reply[routes.Usage
 	return api.Answer(u, nil)
 }
 
-func (s *Server) showBoard(ctx context.Context, _ *api.Empty) (*api.Reply[softphone.BoardView], error) {
-	if s.cfg.Phones == nil {
-		return nil, hotline.Errorf(hotline.Unavailable, "board.none", "there is no board here")
-	}
-	v, err := s.cfg.Phones.Board(ctx, api.Of(ctx).Who.See)
-	v.Queues, v.Agents, v.Calls = api.Views(v.Queues, same), api.Views(v.Agents, same), api.Views(v.Calls, same)
-	return api.Answer(v, err)
-}
-
 // Callback is a customer to be called back.
 type Callback struct {
 	Task
@@ -161,7 +151,7 @@ type Callback struct {
 	Agent      api.Null[Owner]    `json:"agent" doc:"of the last attempt"`
 }
 
-func callbackView(c tickets.Callback) Callback {
+func callbackView(c callbacks.Callback) Callback {
 	v := Callback{Task: taskView(c.Task), Subject: c.Subject, Attempts: c.Attempts, LastAt: api.WhenPtr(c.LastAt), LastResult: c.LastResult, NextAt: api.WhenPtr(c.NextAt)}
 	if c.Agent != nil {
 		v.Agent = api.Some(Owner(*c.Agent))
@@ -170,6 +160,6 @@ func callbackView(c tickets.Callback) Callback {
 }
 
 func (s *Server) listCallbacks(ctx context.Context, in *listTasksInput) (*api.Reply[api.Page[Callback]], error) {
-	p, err := s.desk(ctx).Callbacks(ctx, tickets.TaskFilter{State: in.State, Queue: in.Queue, Cursor: in.Cursor.Cursor, Limit: in.Limit})
+	p, err := callbacks.List(ctx, s.cfg.Pool, s.desk(ctx), tickets.TaskFilter{State: in.State, Queue: in.Queue, Cursor: in.Cursor.Cursor, Limit: in.Limit})
 	return domainPage(p, err, callbackView)
 }

@@ -31,7 +31,7 @@ func (s *Server) routes(a *api.API) {
 	s.soundRoutes(a)
 	s.systemRoutes(a)
 	s.outboundRoutes(a)
-	staff.Register(a, &staff.Desk{Agents: s.cfg.Agents, Names: s.names, Audit: s.audit})
+	staff.Register(a, &staff.Desk{Agents: s.cfg.Agents, Queues: s.cfg.Queues, Names: s.names, Audit: s.audit})
 }
 
 func (s *Server) sessionRoutes(a *api.API) {

@@ -20,6 +20,7 @@ import (
 // Desk is what the routes work with.
 type Desk struct {
 	Agents *acd.Agents
+	Queues *acd.Queues
 	Names  func(ctx context.Context) (map[string]string, error)              // of all accounts, by id
 	Audit  func(ctx context.Context, action, subject string, data any) error // what was changed
 }

@@ -1,4 +1,7 @@
-package tickets
+// Package callbacks shows whom to call back: the tasks of the tickets, with how far Hotline has come by itself.
+//
+// The attempts are made by acd. Start at [List].
+package callbacks
 
 import (
 	"context"
@@ -6,32 +9,35 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"hotline/postgres"
+	"hotline/tickets"
 )
 
 // Callback is a customer to be called back: the task, and how far Hotline has come with it by itself.
 type Callback struct {
-	Task
+	tickets.Task
 	Subject    string     // of the ticket
 	Attempts   int        // that were made
 	LastAt     *time.Time // of the last attempt
 	LastResult string
-	NextAt     *time.Time // when Hotline tries again; nil: it does not, a person has to
-	Agent      *Owner     // of the last attempt
+	NextAt     *time.Time     // when Hotline tries again; nil: it does not, a person has to
+	Agent      *tickets.Owner // of the last attempt
 }
 
-// Callbacks returns call-backs, the one due first before the others.
-func (d *Desk) Callbacks(ctx context.Context, f TaskFilter) (Page[Callback], error) {
+// List returns the call-backs that desk shows, the one due first before the others.
+func List(ctx context.Context, db postgres.DB, desk *tickets.Desk, f tickets.TaskFilter) (tickets.Page[Callback], error) {
 	f.Kind = "callback"
-	tasks, err := d.Tasks(ctx, f)
+	tasks, err := desk.Tasks(ctx, f)
 	if err != nil {
-		return Page[Callback]{}, err
+		return tickets.Page[Callback]{}, err
 	}
 	ids := make([]string, len(tasks.Items))
 	for i, t := range tasks.Items {
 		ids[i] = t.ID
 	}
 	// A number is called back once however often it has asked: the attempts are those of the last time.
-	rows, err := d.pool.Query(ctx, `
+	rows, err := db.Query(ctx, `
 		select k.id::text, t.subject, coalesce(c.attempts, 0), coalesce(c.last_result, ''), case when c.state = 'open' then c.next_at end,
 			(select max(a.at) from callback_attempt a where a.callback = c.id), coalesce(c.agent, ''), coalesce(o.name, '')
 		from unnest($1::uuid[]) i(id) join task k on k.id = i.id join ticket t on t.number = k.ticket
@@ -42,11 +48,11 @@ func (d *Desk) Callbacks(ctx context.Context, f TaskFilter) (Page[Callback], err
 				order by asked_at desc limit 1) c on true
 			left join account o on o.id::text = c.agent`, ids)
 	if err != nil {
-		return Page[Callback]{}, fmt.Errorf("call-backs: %w", err)
+		return tickets.Page[Callback]{}, fmt.Errorf("call-backs: %w", err)
 	}
 	more := map[string]Callback{}
 	_, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c Callback, err error) {
-		var agent Owner
+		var agent tickets.Owner
 		err = r.Scan(&c.ID, &c.Subject, &c.Attempts, &c.LastResult, &c.NextAt, &c.LastAt, &agent.ID, &agent.Name)
 		if agent.ID != "" {
 			c.Agent = &agent
@@ -55,9 +61,9 @@ func (d *Desk) Callbacks(ctx context.Context, f TaskFilter) (Page[Callback], err
 		return c, err
 	})
 	if err != nil {
-		return Page[Callback]{}, fmt.Errorf("call-backs: %w", err)
+		return tickets.Page[Callback]{}, fmt.Errorf("call-backs: %w", err)
 	}
-	p := Page[Callback]{Items: make([]Callback, 0, len(ids)), Next: tasks.Next}
+	p := tickets.Page[Callback]{Items: make([]Callback, 0, len(ids)), Next: tasks.Next}
 	for _, t := range tasks.Items {
 		c := more[t.ID]
 		c.Task = t
