@@ -72,7 +72,7 @@ func (c *Call) clear(o *outLeg) { c.clearing.Go(o.close) }
 func (o *outLeg) open(ctx context.Context, d Dialer) error {
 	leg, err := d.Dial(ctx, o.dial)
 	if err != nil {
-		return hotline.Errorf(hotline.Unavailable, "call.dial_failed", "the call to %s could not be made: %w", o.dial.To, err)
+		return dialFailed(o.dial.To, err)
 	}
 	o.leg, o.started = leg, time.Now()
 	i := leg.Info()
@@ -80,6 +80,14 @@ func (o *outLeg) open(ctx context.Context, d Dialer) error {
 		LegID: o.dial.LegID, Direction: Outbound, Edge: i.Edge, ForeignID: i.ForeignID, Remote: i.Remote, Party: Party{Number: o.dial.To}, StartedAt: o.started,
 	})
 	return nil
+}
+
+// dialFailed is why a number could not be dialled: in the dialler's own words, if it says whose fault it is.
+func dialFailed(to string, err error) error {
+	if known := (*hotline.Error)(nil); errors.As(err, &known) {
+		return err
+	}
+	return hotline.Errorf(hotline.Unavailable, "call.dial_failed", "the call to %s could not be made: %w", to, err)
 }
 
 // next waits for events of the leg, or the end of the call.

@@ -124,6 +124,8 @@ type CallNoted struct {
 	Language    string `json:"language,omitempty"`
 	Flow        string `json:"flow,omitempty"`
 	FlowVersion int64  `json:"flow_version,omitempty"`
+	TrunkID     string `json:"trunk_id,omitempty"` // outbound: the trunk that took the call, when it is not the first that was tried
+	TrunkName   string `json:"trunk_name,omitempty"`
 }
 
 // CallEnded closes a call.

@@ -42,7 +42,7 @@ func (s *Switchboard) Originate(ctx context.Context, o Originate, script Script)
 	leg, err := o.Dialer.Dial(ctx, d)
 	if err != nil {
 		s.leave(c)
-		return "", hotline.Errorf(hotline.Unavailable, "call.dial_failed", "the call to %s could not be made: %w", d.To, err)
+		return "", dialFailed(d.To, err)
 	}
 	c.take(leg, streamSound{leg.Audio()})
 	i := leg.Info()

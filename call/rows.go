@@ -34,6 +34,7 @@ type callRow struct {
 	language    string
 	flow        string
 	flowVersion int64
+	trunk       [2]string // id and name
 	ended       *CallEnded
 }
 
@@ -162,6 +163,9 @@ func (w *rowWriter) callStep(f Fact, p CallStep) {
 func (w *rowWriter) callNoted(f Fact, p CallNoted) {
 	c := w.call(f.CallID)
 	c.language, c.flow, c.flowVersion = cmp.Or(p.Language, c.language), cmp.Or(p.Flow, c.flow), cmp.Or(p.FlowVersion, c.flowVersion)
+	if p.TrunkID != "" {
+		c.trunk = [2]string{p.TrunkID, p.TrunkName}
+	}
 }
 
 func (w *rowWriter) callEnded(f Fact, p CallEnded) {
@@ -218,7 +222,7 @@ func (c *callRow) insert(b *pgx.Batch) {
 			started_at, answered_at, path, ended_at, result, cause)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, '')::uuid, $10, $11, nullif($12, 0::bigint), $13, $14, $15, $16, $17::jsonb, $18, $19, $20)
 		on conflict (id) do nothing`,
-		c.id, c.started.Node, i.Direction, phase, i.Caller.Number, i.Caller.Display, i.Caller.Verified, i.Dialled, i.TrunkID, i.TrunkName,
+		c.id, c.started.Node, i.Direction, phase, i.Caller.Number, i.Caller.Display, i.Caller.Verified, i.Dialled, cmp.Or(c.trunk[0], i.TrunkID), cmp.Or(c.trunk[1], i.TrunkName),
 		cmp.Or(c.flow, i.Flow), c.flowVersion, cmp.Or(c.queue, i.Queue), cmp.Or(c.language, i.Language), c.at, c.answeredAt, orEmpty(c.path),
 		momentOrNull(ended.At), ended.Result, ended.Cause)
 }
@@ -232,9 +236,11 @@ func (c *callRow) update(b *pgx.Batch) {
 			flow = coalesce(nullif($5, ''), flow), flow_version = coalesce(nullif($6, 0::bigint), flow_version),
 			phase = case when phase = 'ended' or $7 = '' then phase else $7 end, queue = case when phase = 'ended' or $8 = '' then queue else $8 end,
 			ended_at = coalesce(ended_at, $9), result = case when phase = 'ended' or $9::timestamptz is null then result else $10 end,
-			cause = case when phase = 'ended' or $9::timestamptz is null then cause else $11 end
+			cause = case when phase = 'ended' or $9::timestamptz is null then cause else $11 end,
+			trunk_id = coalesce(nullif($12, '')::uuid, trunk_id), trunk_name = case when $12 = '' then trunk_name else $13 end
 		where id = $1`,
-		c.id, c.answeredAt, orEmpty(c.path), c.language, c.flow, c.flowVersion, c.phase, c.queue, momentOrNull(ended.At), ended.Result, ended.Cause)
+		c.id, c.answeredAt, orEmpty(c.path), c.language, c.flow, c.flowVersion, c.phase, c.queue, momentOrNull(ended.At), ended.Result, ended.Cause,
+		c.trunk[0], c.trunk[1])
 }
 
 func orEmpty(path []step) []step {

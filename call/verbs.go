@@ -127,6 +127,10 @@ func (c *Call) taken() {
 	c.view.AnsweredAt = &now
 	c.mu.Unlock()
 	c.file(FactCallAnswered, CallAnswered{LegID: c.Info.LegID})
+	if i := c.leg.Info(); c.Info.Direction == Outbound && i.TrunkID != c.Info.TrunkID { // the first trunk failed
+		c.Info.TrunkID, c.Info.TrunkName = i.TrunkID, i.TrunkName
+		c.file(FactCallNoted, CallNoted{TrunkID: i.TrunkID, TrunkName: i.TrunkName})
+	}
 }
 
 // Play plays prompts to their end. Digits that are pressed meanwhile stay for the next [Call.Collect].
