@@ -80,6 +80,9 @@ func (s *Stream) measured() Quality {
 	return q
 }
 
+// MOS estimates the mean opinion score of G.711 from the share of packets lost (0 to 1) and the one-way delay, for what others measured.
+func MOS(loss float64, oneWay time.Duration) float64 { return mos(loss, 1, oneWay) }
+
 func samplesMS(n float64) float64 { return round(n * 1000 / SampleRate) }
 
 func round(v float64) float64 { return math.Round(v*100) / 100 }

@@ -116,7 +116,8 @@ func (r *Room) Join(s *Stream, role Role) error {
 // SetRole changes the role of a stream that is in the room.
 func (r *Room) SetRole(s *Stream, role Role) error { return r.SetRoles(Place{s, role}) }
 
-// SetRoles changes several roles at once: nobody hears a state in between.
+// SetRoles changes several roles at once: nobody hears a state in between. A stream that has closed meanwhile is passed over: a
+// browser may vanish while a call is moved.
 func (r *Room) SetRoles(places ...Place) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -124,12 +125,14 @@ func (r *Room) SetRoles(places ...Place) error {
 		if p.Role >= roles {
 			return errRole
 		}
-		if r.find(p.Stream) == nil {
+		if r.find(p.Stream) == nil && !p.Stream.ended() {
 			return errNotInRoom
 		}
 	}
 	for _, p := range places {
-		r.find(p.Stream).role = p.Role
+		if m := r.find(p.Stream); m != nil {
+			m.role = p.Role
+		}
 	}
 	r.rewire()
 	return nil
@@ -222,6 +225,12 @@ func (s *Stream) negotiated() (Setup, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.setup, s.configured && !s.closed
+}
+
+func (s *Stream) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // tick is 20 ms of everybody in the room: all are heard first, then all hear.

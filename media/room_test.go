@@ -101,6 +101,22 @@ func TestRoomRoles(t *testing.T) {
 	}
 }
 
+// TestRolesWhenOneHasGone: who vanishes between two changes is passed over, the others get their roles.
+func TestRolesWhenOneHasGone(t *testing.T) {
+	b := newBench(t)
+	x, y, stranger := b.newPeer(nil), b.newPeer(nil), b.newPeer(nil)
+	room := NewRoom(b.Engine)
+	room.Join(x.stream, Talker)
+	room.Join(y.stream, Talker)
+	y.stream.Close()
+	if err := room.SetRoles(Place{x.stream, Held}, Place{y.stream, Talker}); err != nil || room.find(x.stream).role != Held {
+		t.Errorf("%v, role %d", err, room.find(x.stream).role)
+	}
+	if err := room.SetRoles(Place{x.stream, Talker}, Place{stranger.stream, Talker}); err == nil || room.find(x.stream).role != Held {
+		t.Error("a stream that was never there got a role, or the others got theirs all the same")
+	}
+}
+
 // TestRelay: two talkers alone with one codec get each other's packets at once, as they are.
 func TestRelay(t *testing.T) {
 	b := newBench(t)
