@@ -27,6 +27,7 @@ func lifeOf(t *testing.T, call, leg string) []Fact {
 	add(FactCallPhase, CallPhase{Phase: PhaseMenu})
 	add(FactCallStep, CallStep{Node: "a", Kind: "menu", Digits: "1"})
 	add(FactCallNoted, CallNoted{Language: "zh-CN", FlowVersion: 3})
+	add(FactCallNoted, CallNoted{TrunkID: "00000000-0000-4000-8000-000000000002", TrunkName: "second"})
 	add(FactCallPhase, CallPhase{Phase: PhaseQueued, Queue: "sales"})
 	add(FactCallStep, CallStep{Node: "b", Kind: "queue"})
 	add(FactSegment, Segment{ID: newID(), Kind: SegmentQueue, Queue: "sales", StartedAt: at, EndedAt: at, Reason: "abandoned"})
@@ -67,12 +68,13 @@ func TestRowsAreTheSameHoweverFactsAreBatched(t *testing.T) {
 			Phase, Queue, Language, Result string
 			Path                           []map[string]any
 			EndedAt                        *time.Time `json:"ended_at"`
+			TrunkName                      string     `json:"trunk_name"`
 		}
 	}
 	if err := json.Unmarshal([]byte(rows[1]), &got); err != nil {
 		t.Fatal(err)
 	}
-	if c := got.Call; c.Phase != "ended" || c.Queue != "sales" || c.Language != "zh-CN" || c.Result != "abandoned" || len(c.Path) != 2 || c.EndedAt == nil {
+	if c := got.Call; c.Phase != "ended" || c.Queue != "sales" || c.Language != "zh-CN" || c.Result != "abandoned" || len(c.Path) != 2 || c.EndedAt == nil || c.TrunkName != "second" {
 		t.Errorf("the row is %+v", c)
 	}
 }
