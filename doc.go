@@ -16,7 +16,7 @@
 // A package imports only what stands above it in this list (layers_test.go holds that):
 //
 //	.            errors, ids, scopes
-//	media        RTP, codecs, jitter, prompts, DTMF, rooms, recorder taps; no SIP, no business word
+//	media        RTP, codecs, jitter, prompts, DTMF, rooms, recorder taps, browsers (media/peer); no SIP, no business word
 //	postgres     connect or run the cluster, migrations, transactions, databases for tests
 //	call         Leg, Call, the facts of a call and their Journal
 //	sip          native edge: trunks, numbers, dialogs, offer/answer, SIP trace
