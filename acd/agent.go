@@ -45,9 +45,6 @@ type Agent struct {
 	owes int      // statements that wait for the database: what is here is ahead of the row
 }
 
-// Skills are levels from 1 to 5 by the name of the skill.
-type Skills = map[string]int
-
 // Lease is what an agent is busy with.
 type Lease struct {
 	Call  string `json:"call_id"`

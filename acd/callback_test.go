@@ -59,6 +59,25 @@ func (f *floor) result(j *call.Journal, d CallbackDial, result string) {
 	}
 }
 
+// accept lets the agent take the call-back that is offered, and returns what is dialled.
+func (f *floor) accept(x *trunk, id string) CallbackDial {
+	f.t.Helper()
+	o := f.offered()
+	if o.Kind != KindCallback || o.CallID != id || o.Phone != "+8613800138000" {
+		f.t.Fatalf("%+v", o)
+	}
+	if err := f.agents.Answer(f.t.Context(), o.ID, seat(o.Agent)); err != nil {
+		f.t.Fatal(err)
+	}
+	select {
+	case d := <-x.dialled:
+		return d
+	case <-time.After(patience):
+		f.t.Fatal("nobody was dialled")
+		return CallbackDial{}
+	}
+}
+
 // A customer is called back in the place that was kept, with an agent; not reached, later again; reached, never again.
 func TestCallbacks(t *testing.T) {
 	f := newFloor(t, 1, nil)
@@ -72,23 +91,7 @@ func TestCallbacks(t *testing.T) {
 	f.until("the row", func() bool { return f.callback(id).State == "open" && f.callback(id).Position == 1 })
 	agent := f.ids[0]
 	f.ready(agent)
-	accept := func() CallbackDial {
-		t.Helper()
-		o := f.offered()
-		if o.Kind != KindCallback || o.CallID != id || o.Phone != "+8613800138000" {
-			t.Fatalf("%+v", o)
-		}
-		if err := f.agents.Answer(t.Context(), o.ID, seat(agent)); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case d := <-x.dialled:
-			return d
-		case <-time.After(patience):
-			t.Fatal("nobody was dialled")
-			return CallbackDial{}
-		}
-	}
+	accept := func() CallbackDial { t.Helper(); return f.accept(x, id) }
 	d := accept()
 	if d.ID != id || d.Seat.Agent != agent || d.Attempt != 1 || d.Attempts != 2 || d.CallID == id || d.Queue != "q" {
 		t.Errorf("%+v", d)

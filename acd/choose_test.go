@@ -88,6 +88,18 @@ func TestTheStickyAgent(t *testing.T) {
 	all := freeAgents(now, Agent{ID: "a"}, Agent{ID: "b"})
 	s := DefaultSettings()
 	s.Offering.StickyS = 15
+	f := newFloor(t, 0, nil)
+	l := f.line
+	id := f.account("sticky", "agent")
+	if err := f.agents.roster.Enlist(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.pool.Exec(t.Context(), `insert into queue_member (queue, agent) values ('q', $1)`, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.agents.roster.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name  string
 		who   Agent
@@ -101,18 +113,6 @@ func TestTheStickyAgent(t *testing.T) {
 		{"paused", Agent{ID: "b", State: NotReady, Session: "tab", Queues: []string{"q"}}, all[:1], 0, []string{"a"}},
 		{"at home", Agent{ID: "b", State: Talking, Queues: []string{"q"}}, all[:1], 0, []string{"a"}},
 	} {
-		f := newFloor(t, 0, nil)
-		l := f.line
-		id := f.account("sticky", "agent")
-		if err := f.agents.roster.Enlist(t.Context(), id); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.pool.Exec(t.Context(), `insert into queue_member (queue, agent) values ('q', $1)`, id); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.agents.roster.Reload(t.Context()); err != nil {
-			t.Fatal(err)
-		}
 		c.who.ID = id
 		f.agents.copy[id] = &c.who
 		free := slices.Clone(c.free)

@@ -155,8 +155,13 @@ func (l *Line) place(w Waiter, s Settings, now time.Time) *Place {
 	l.seq++
 	return &Place{
 		line: l, waiter: w, settings: s, seq: l.seq, joinedAt: now, entered: now, rank: now.Add(-priority), changed: make(chan struct{}, 1),
-		stop: func() bool { return false }, answered: make(chan struct{}), seek: seek{known: l.cfg.Pool == nil || w.Caller == "" && w.PartyID == ""},
+		stop: func() bool { return false }, answered: make(chan struct{}), seek: seek{known: l.cfg.Pool == nil || !worthLooking(w, s)},
 	}
+}
+
+// worthLooking says that it makes a difference who calls.
+func worthLooking(w Waiter, s Settings) bool {
+	return (w.Caller != "" || w.PartyID != "") && (s.VIPPriorityS > 0 && !w.VIP || s.Offering.StickyS > 0 && w.Sticky == "")
 }
 
 // frontPriority is more than anybody waits, or has priority.

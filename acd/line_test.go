@@ -277,15 +277,3 @@ type fixedStaff struct{ n int }
 
 func (s *fixedStaff) working(string) int           { return s.n }
 func (s *fixedStaff) handles(string) time.Duration { return 0 }
-
-func runLine(t *testing.T, l *Line) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- l.Run(ctx) }()
-	return func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
-}

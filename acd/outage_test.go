@@ -44,14 +44,8 @@ func TestTheDatabaseIsAway(t *testing.T) {
 	defer f.run()()
 	a, b, c, d := f.ids[0], f.ids[1], f.ids[2], f.ids[3]
 	talked := f.talk(a)
-	f.ready(b)
-	rings := f.join(Waiter{})
-	o := f.offered()
-	f.until("ringing", func() bool { return f.state(b) == Ringing })
-	f.ready(c)
-	second := f.join(Waiter{})
-	declined := f.offered()
-	f.until("ringing", func() bool { return f.state(c) == Ringing })
+	rings, o := f.rung(b)
+	second, declined := f.rung(c)
 	if _, err := f.agents.Arrive(t.Context(), d, "tab"); err != nil {
 		t.Fatal(err)
 	}
@@ -95,11 +89,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		defer f.agents.mu.Unlock()
 		return len(f.agents.debts) == 0
 	})
-	for agent, want := range map[string]State{a: WrapUp, b: Talking} {
-		if s := f.state(agent); s != want {
-			t.Errorf("%s is %s, want %s", agent, s, want)
-		}
-	}
+	f.settledAs(map[string]State{a: WrapUp, b: Talking})
 	if g, _ := f.agents.Get(b); g.Session != "another tab" || !g.Media || g.Calls != 1 {
 		t.Errorf("%+v", g)
 	}
@@ -107,4 +97,23 @@ func TestTheDatabaseIsAway(t *testing.T) {
 	if o := f.offered(); o.Agent != c || o.CallID != waits.waiter.CallID {
 		t.Errorf("%+v", o)
 	}
+}
+
+func (f *floor) settledAs(want map[string]State) {
+	f.t.Helper()
+	for agent, state := range want {
+		if s := f.state(agent); s != state {
+			f.t.Errorf("%s is %s, want %s", agent, s, state)
+		}
+	}
+}
+
+// rung joins a caller and waits until the agent is rung for it.
+func (f *floor) rung(agent string) (*Place, Offer) {
+	f.t.Helper()
+	f.ready(agent)
+	p := f.join(Waiter{})
+	o := f.offered()
+	f.until("ringing", func() bool { return f.state(agent) == Ringing })
+	return p, o
 }

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -27,6 +26,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"hotline"
+	"hotline/acd/settings"
 )
 
 // Queue is one queue.
@@ -213,7 +213,7 @@ const maxTitle = 100 // characters
 // check refuses what is no queue and fills in what is left out.
 func (e *Queue) check() error {
 	var errs []error
-	if !validName(e.Name) {
+	if !settings.ValidName(e.Name) {
 		errs = append(errs, &hotline.Error{Kind: hotline.Invalid, Code: "queue.name", Field: "name", Message: fmt.Sprintf("%q cannot name a queue; use 1 to 63 of a-z, 0-9 and -, not beginning with -", e.Name)})
 	}
 	if e.Title == nil {
@@ -227,12 +227,9 @@ func (e *Queue) check() error {
 			errs = append(errs, &hotline.Error{Kind: hotline.Invalid, Code: "queue.title", Field: "title." + lang, Message: fmt.Sprintf("a title has at most %d characters, and no control characters", maxTitle)})
 		}
 	}
-	if e.Settings.isZero() {
+	if e.Settings.IsZero() {
 		e.Settings = DefaultSettings()
 	}
-	e.Settings = e.Settings.filled()
+	e.Settings = e.Settings.Filled()
 	return errors.Join(append(errs, e.Settings.Check("settings."))...)
 }
-
-// isZero says that nothing was set at all.
-func (s Settings) isZero() bool { return reflect.ValueOf(s).IsZero() }

@@ -42,8 +42,10 @@ func (f *floor) due(agent string) {
 	}
 }
 
-func TestAfterCallWork(t *testing.T) {
-	f := newFloor(t, 1, nil)
+// wrapFloor is one agent, codes of the queue and of another, and a reason to pause.
+func wrapFloor(t *testing.T) (f *floor, is func(what string, want State)) {
+	t.Helper()
+	f = newFloor(t, 1, nil)
 	other := "other"
 	f.queue(other, nil)
 	for _, c := range []roster.Code{{Name: "sold"}, {Name: "theirs", Queue: &other}} {
@@ -54,21 +56,22 @@ func TestAfterCallWork(t *testing.T) {
 	if _, err := f.agents.Roster().PutReason(t.Context(), roster.Reason{Name: "lunch"}); err != nil {
 		t.Fatal(err)
 	}
-	defer f.run()()
-	agent, ctx := f.ids[0], t.Context()
-	is := func(what string, want State) {
+	t.Cleanup(f.run())
+	return f, func(what string, want State) {
 		t.Helper()
-		if s := f.state(agent); s != want {
+		if s := f.state(f.ids[0]); s != want {
 			t.Errorf("%s: the agent is %s", what, s)
 		}
 	}
+}
 
-	// None: ready at once.
+func TestOptionalAfterCallWork(t *testing.T) {
+	f, is := wrapFloor(t)
+	agent, ctx := f.ids[0], t.Context()
 	f.set("q", func(s *Settings) { s.Wrap = Wrapping{Mode: WrapNone} })
 	f.end(agent, f.talk(agent))
 	is("none", Ready)
 
-	// Optional: ends when the agent wants; without a code.
 	f.set("q", func(s *Settings) { s.Wrap = Wrapping{Mode: WrapOptional, Seconds: 30} })
 	id := f.talk(agent)
 	f.end(agent, hotline.NewID())
@@ -96,10 +99,14 @@ func TestAfterCallWork(t *testing.T) {
 	if err := f.agents.WrapUp(ctx, agent, id, "sold", ""); hotline.KindOf(err) != hotline.Conflict {
 		t.Errorf("closed twice: %v", err)
 	}
+}
 
-	// Mandatory: with a code; a pause that was asked for during the call follows.
+// With a code that must be given; a pause that was asked for during the call follows.
+func TestMandatoryAfterCallWork(t *testing.T) {
+	f, is := wrapFloor(t)
+	agent, ctx := f.ids[0], t.Context()
 	f.set("q", func(s *Settings) { s.Wrap = Wrapping{Mode: WrapMandatory, Seconds: 900} })
-	id = f.talk(agent)
+	id := f.talk(agent)
 	if g, err := f.agents.Pause(ctx, agent, "lunch"); err != nil || g.State != Talking || g.After == nil {
 		t.Errorf("%+v, %v", g, err)
 	}
@@ -114,12 +121,10 @@ func TestAfterCallWork(t *testing.T) {
 	if g, _ := f.agents.Get(agent); g.State != NotReady || g.Reason != "lunch" || g.After != nil || g.Deadline == nil {
 		t.Errorf("%+v", g)
 	}
-
-	// Mandatory and forgotten: taken out.
+	// Forgotten: taken out.
 	f.end(agent, f.talk(agent))
 	f.due(agent)
 	f.until("taken out", func() bool { g, _ := f.agents.Get(agent); return g.State == NotReady && g.Reason == NoCode })
-
 	// The code is given during the call: nothing is left to do.
 	id = f.talk(agent)
 	if err := f.agents.WrapUp(ctx, agent, id, "sold", "quick"); err != nil {
@@ -128,15 +133,18 @@ func TestAfterCallWork(t *testing.T) {
 	is("during the call", Talking)
 	f.end(agent, id)
 	is("closed already", Ready)
+}
 
-	// Timed: the default code when the time is up.
+// The default code when the time is up. A colleague's question is no call of theirs; what was a question and became their call is.
+func TestTimedAfterCallWork(t *testing.T) {
+	f, is := wrapFloor(t)
+	agent := f.ids[0]
 	f.set("q", func(s *Settings) { s.Wrap = Wrapping{Mode: WrapTimed, Seconds: 30, DefaultCode: "sold"} })
 	f.end(agent, f.talk(agent))
 	is("timed", WrapUp)
 	f.due(agent)
 	f.until("the time is up", func() bool { return f.state(agent) == Ready })
 
-	// A colleague's question is no call of theirs; what was a question and became their call is.
 	taken := f.ask(agent, KindConsult)
 	f.end(agent, taken.Offer.CallID)
 	is("a question", Ready)
@@ -232,38 +240,42 @@ func (f *floor) journal() (*call.Journal, func() []call.Fact) {
 	return j, heard
 }
 
-// The direct offer: to one agent, who may be away, busy, or refuse.
+func code(err error) string {
+	e, _ := err.(*hotline.Error)
+	if e == nil {
+		return ""
+	}
+	return e.Code
+}
+
+// direct asks one agent.
+func (f *floor) direct(ctx context.Context, who string) error {
+	_, err := f.line.OfferTo(ctx, hotline.NewID(), who, KindDirect, "q", "boss")
+	return err
+}
+
+// The direct offer: to one agent, who may be away, busy, or refuse; and who asks may hang up.
 func TestOfferTo(t *testing.T) {
-	f := newFloor(t, 2, func(s *Settings) { s.Wrap.Mode = WrapNone })
+	f := newFloor(t, 1, func(s *Settings) { s.Wrap.Mode = WrapNone })
 	f.set("q", func(s *Settings) { s.Offering.RingS = 1 })
 	defer f.run()()
 	agent := f.ids[0]
-	code := func(err error) string {
-		e, _ := err.(*hotline.Error)
-		if e == nil {
-			return ""
-		}
-		return e.Code
-	}
-	ask := func(ctx context.Context, who string) error {
-		_, err := f.line.OfferTo(ctx, hotline.NewID(), who, KindDirect, "q", "boss")
-		return err
-	}
-	if err := ask(t.Context(), hotline.NewID()); hotline.KindOf(err) != hotline.NotFound {
+	if err := f.direct(t.Context(), hotline.NewID()); hotline.KindOf(err) != hotline.NotFound {
 		t.Error(err)
 	}
-	if err := ask(t.Context(), agent); code(err) != "agent.away" {
+	if err := f.direct(t.Context(), agent); code(err) != "agent.away" {
 		t.Error(err)
 	}
 	f.ready(agent)
-	if err := ask(t.Context(), agent); code(err) != "agent.no_answer" {
+	if err := f.direct(t.Context(), agent); code(err) != "agent.no_answer" {
 		t.Error(err)
 	}
 	f.offered()
+	f.set("q", func(s *Settings) { s.Offering.RingS = 60 })
 	declined := make(chan error, 1)
-	go func() { declined <- ask(t.Context(), agent) }()
+	go func() { declined <- f.direct(t.Context(), agent) }()
 	o := f.offered()
-	if err := ask(t.Context(), agent); code(err) != "agent.busy" {
+	if err := f.direct(t.Context(), agent); code(err) != "agent.busy" {
 		t.Error(err)
 	}
 	if err := f.agents.Decline(t.Context(), o.ID, agent, ""); err != nil {
@@ -272,10 +284,9 @@ func TestOfferTo(t *testing.T) {
 	if err := <-declined; code(err) != "agent.declined" {
 		t.Error(err)
 	}
-	// The one who asks hangs up.
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gone := make(chan error, 1)
-	go func() { gone <- ask(ctx, agent) }()
+	go func() { gone <- f.direct(ctx, agent) }()
 	o = f.offered()
 	cancel(call.ErrHangup)
 	if err := <-gone; err != call.ErrHangup {
@@ -285,8 +296,16 @@ func TestOfferTo(t *testing.T) {
 	if err := f.agents.Answer(t.Context(), o.ID, seat(agent)); hotline.KindOf(err) != hotline.Conflict {
 		t.Errorf("answered when nobody asks any more: %v", err)
 	}
-	// Whoever of the queue is free, one after the other.
-	f.ready(f.ids[1])
+}
+
+// Whoever of a queue is free, one after the other.
+func TestOfferToQueue(t *testing.T) {
+	f := newFloor(t, 2, nil)
+	defer f.run()()
+	if _, err := f.line.OfferToQueue(t.Context(), hotline.NewID(), "q", KindConsult, "boss"); code(err) != "agent.away" {
+		t.Error(err)
+	}
+	f.ready(f.ids...)
 	found := make(chan Taken, 1)
 	go func() {
 		taken, err := f.line.OfferToQueue(t.Context(), hotline.NewID(), "q", KindConsult, "boss")

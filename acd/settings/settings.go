@@ -1,4 +1,8 @@
-package acd
+// Package settings is what can be set of a queue: how callers wait, how they are offered to agents, what follows a call. It checks
+// settings and fills in what is left out; it keeps nothing.
+//
+// Start at [Settings].
+package settings
 
 import (
 	"bytes"
@@ -6,8 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
-	"time"
 
 	"hotline"
 )
@@ -52,11 +56,11 @@ func DefaultSettings() Settings {
 	return Settings{
 		AnnounceEveryS: 30, AnnouncePosition: true, AnnounceWait: true, MaxWaitS: 900, OnMaxWait: ToVoicemail, OnFull: ToVoicemail,
 		CallbackOffer: true, HandlingTimeS: 180,
-	}.filled()
+	}.Filled()
 }
 
-// filled is s with the defaults of the part that is about agents.
-func (s Settings) filled() Settings {
+// Filled is s with the defaults of the part that is about agents.
+func (s Settings) Filled() Settings {
 	s.Offering.fill()
 	s.Wrap.fill()
 	s.Callbacks.fill()
@@ -80,7 +84,7 @@ func (s *Settings) UnmarshalJSON(data []byte) error {
 	s.OnMaxWait = cmp.Or(s.OnMaxWait, def.OnMaxWait)
 	s.OnFull = cmp.Or(s.OnFull, def.OnFull)
 	s.HandlingTimeS = cmp.Or(s.HandlingTimeS, def.HandlingTimeS)
-	*s = s.filled()
+	*s = s.Filled()
 	return nil
 }
 
@@ -119,7 +123,7 @@ func (s Settings) Check(prefix string) error {
 		}
 	}
 	for field, name := range map[string]string{"music": s.Music, "announcement": s.Announcement} {
-		if name != "" && !validName(name) {
+		if name != "" && !ValidName(name) {
 			bad(field, "queue.prompt", "%q is no name of a prompt", name)
 		}
 	}
@@ -131,8 +135,8 @@ func (a Action) known() bool {
 	return a == ToVoicemail || a == ToCallback || a == ToNext || a == ToHangup
 }
 
-// validName says whether s may name a queue or a prompt: the same rule as in the schema.
-func validName(s string) bool {
+// ValidName says whether s may name a queue or a prompt: the same rule as in the schema.
+func ValidName(s string) bool {
 	if len(s) == 0 || len(s) > 63 || s[0] == '-' {
 		return false
 	}
@@ -144,4 +148,5 @@ func validName(s string) bool {
 	return true
 }
 
-func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+// IsZero says that nothing was set at all.
+func (s Settings) IsZero() bool { return reflect.ValueOf(s).IsZero() }

@@ -1,4 +1,4 @@
-package acd
+package settings
 
 import (
 	"cmp"
@@ -19,6 +19,9 @@ const (
 	RingAll     Strategy = "ring_all"
 	BestSkill   Strategy = "best_skill"
 )
+
+// Skills are levels from 1 to 5 by the name of the skill.
+type Skills = map[string]int
 
 // Offering says how a queue's calls are offered to agents.
 type Offering struct {
@@ -129,14 +132,14 @@ func (s Settings) checkAgents(bad func(field, code, format string, args ...any))
 		bad("offering.strategy", "queue.strategy", "%q is no strategy; give longest_idle, round_robin, fewest_calls, best_skill or ring_all", s.Offering.Strategy)
 	}
 	for name := range s.Offering.Skills {
-		if !validName(name) {
+		if !ValidName(name) {
 			bad("offering.skills", "queue.skill", "%q is no name of a skill", name)
 		}
 	}
 	if !s.Wrap.Mode.known() {
 		bad("wrap.mode", "queue.wrap", "%q is no mode of after-call work; give none, optional, mandatory or timed", s.Wrap.Mode)
 	}
-	if s.Wrap.DefaultCode != "" && !validName(s.Wrap.DefaultCode) {
+	if s.Wrap.DefaultCode != "" && !ValidName(s.Wrap.DefaultCode) {
 		bad("wrap.default_code", "queue.code", "%q is no name of a wrap-up code", s.Wrap.DefaultCode)
 	}
 	if len(s.CallerID) > 40 || strings.ContainsFunc(s.CallerID, func(r rune) bool { return r != '+' && (r < '0' || r > '9') }) {
