@@ -190,7 +190,7 @@ func (t *Talk) arrange() {
 		}
 		places = append(places, media.Place{Stream: p.stream, Role: p.role})
 	}
-	if err := t.room.SetRoles(places...); err != nil { // a browser has gone and we are not told yet: then one by one, who must not hear first
+	if err := t.room.SetRoles(places...); err != nil { // a browser went to another room: then one by one, who must not be heard first
 		slices.SortStableFunc(places, func(a, b media.Place) int { return cmp.Compare(b.Role, a.Role) })
 		places = slices.DeleteFunc(places, func(p media.Place) bool { return t.room.SetRole(p.Stream, p.Role) != nil })
 	}

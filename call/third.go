@@ -39,8 +39,7 @@ const dialTimeout = 5 * time.Second // until a dialler has sent its INVITE
 // Consult begins a question to a third while the caller hears music. A number is dialled. An agent, or one of a queue, is rung by
 // whoever calls this, who then says [Talk.ConsultSeat] or [Talk.ConsultFail].
 func (t *Talk) Consult(agent string, to Destination) error {
-	s, err := t.free(agent)
-	if err != nil {
+	if _, err := t.free(agent); err != nil {
 		return err
 	}
 	if err := to.check(); err != nil {
@@ -55,7 +54,7 @@ func (t *Talk) Consult(agent string, to Destination) error {
 			return err
 		}
 	}
-	t.third, t.holder, s.muted = x, "", false
+	t.third, t.holder = x, ""
 	t.changed("consult")
 	return nil
 }
