@@ -57,6 +57,7 @@ func (d *desks) Withdraw(offer, _ string, why Gone) {
 
 func newFloor(t *testing.T, agents int, settings func(*Settings)) *floor {
 	t.Helper()
+	t.Parallel() // each has a database of its own
 	f := &floor{t: t, pool: pgtest.New(t), popper: &desks{shown: make(chan Offer, 10_000), broken: map[string]bool{}}}
 	var err error
 	if f.queues, err = OpenQueues(t.Context(), f.pool, quiet()); err != nil {
