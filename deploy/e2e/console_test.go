@@ -26,9 +26,9 @@ func TestConsole(t *testing.T) {
 	leavesVoicemail(h)
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, node, "--test", "--test-concurrency=1", "console/console.test.mjs")
+	cmd := exec.CommandContext(ctx, node, "--test", "--test-concurrency=1", "console/console.test.mjs", "console/team.test.mjs")
 	cmd.Env = append(os.Environ(), "HOTLINE_URL="+h.http, "HOTLINE_LOGIN=admin", "HOTLINE_PASSWORD="+h.password["admin"],
-		"HOTLINE_ARTIFACTS="+artifacts, "HOTLINE_CHROMIUM="+browser)
+		"HOTLINE_ARTIFACTS="+artifacts, "HOTLINE_SIP="+h.sip, "HOTLINE_BINARY="+product(t), "HOTLINE_CHROMIUM="+browser)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("the console: %v\n%s", err, tail(string(out), 20_000))
 	}

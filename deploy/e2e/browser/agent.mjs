@@ -49,7 +49,7 @@ function listen(frequencies) {
   const width = ear.context.sampleRate / ear.analyser.fftSize
   return frequencies.map((hz) => {
     const at = Math.round(hz / width)
-    return Math.max(...bins.slice(at - 2, at + 3))
+    return Math.max(-200, ...bins.slice(at - 2, at + 3)) // silence is -Infinity, which JSON does not know
   })
 }
 
