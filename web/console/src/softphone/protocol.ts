@@ -60,6 +60,7 @@ export interface PopContact {
   kind: string
   at: string
   ticket: number | null
+  subject?: string // of the ticket
   summary: string
   result: string
 }

@@ -55,7 +55,7 @@ export const phone = {
     noteKept: 'The note is on the ticket',
     hangup: 'Hang up',
     with: 'with {names}',
-    consult: { ringing: 'is being called…', talking: 'on the line', failed: 'not reached', withThem: 'the caller hears music', withCaller: 'they wait' },
+    consult: { ringing: 'is being called…', talking: 'on the line', failed: 'not reached', withThem: 'the caller hears music', withCaller: 'they wait', asked: 'asks you', youWait: 'talks to the caller' },
     recording: { on: 'rec', paused: 'rec paused' },
     ended: {
       caller_left: 'The caller hung up',
