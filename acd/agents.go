@@ -3,6 +3,7 @@ package acd
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -42,7 +43,7 @@ type Agents struct {
 	seats     map[string][]string
 	held      map[string]bool // are about to be rung
 	handling  map[string]*handling
-	missing   map[string]int // how often a call that is leased was not found
+	missing   map[string]missing // by agent
 	debts     []debt
 	restUntil time.Time
 	jobs      []func(context.Context)
@@ -53,7 +54,7 @@ func OpenAgents(ctx context.Context, cfg AgentsConfig) (*Agents, error) {
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	a := &Agents{
 		cfg: cfg, work: make(chan struct{}, 1), alarm: make(chan struct{}, 1), copy: map[string]*Agent{}, offers: map[string]*ringing{},
-		seats: map[string][]string{}, handling: map[string]*handling{}, held: map[string]bool{}, missing: map[string]int{},
+		seats: map[string][]string{}, handling: map[string]*handling{}, held: map[string]bool{}, missing: map[string]missing{},
 	}
 	var err error
 	if a.roster, err = roster.Open(ctx, cfg.Pool, cfg.Log, func() { a.changes.Announce() }); err != nil {
@@ -77,21 +78,39 @@ func (a *Agents) Roster() *roster.Roster { return a.roster }
 // a call is ready as soon as the browser is back.
 func (a *Agents) reconcile(ctx context.Context) error {
 	now := time.Now()
+	var noted []Agent // with a code that was given during the call
 	b := &pgx.Batch{}
+	b.Queue(`select `+agentColumns+` from agent a where a.node = @node and a.state = 'talking' and (a.wrap_code <> '' or a.wrap_note <> '')`,
+		pgx.NamedArgs{"node": a.cfg.Node, "today": today(now)}).Query(func(rows pgx.Rows) (err error) {
+		noted, err = pgx.CollectRows(rows, scanAgent)
+		return err
+	})
 	b.Queue(`update work_offer set state = 'withdrawn', reason = 'restart', ended_at = $2 where node = $1 and state = 'live'`, a.cfg.Node, now)
 	b.Queue(`update agent a set media = false, session = '',
 		deadline = case when a.state = 'ready' then @now::timestamptz + interval '1 minute' else a.deadline end where a.node = @node`,
 		pgx.NamedArgs{"node": a.cfg.Node, "now": now})
 	b.Queue(`update agent a set `+freeSQL+` where a.node = @node and a.state in ('reserved', 'ringing', 'talking')`,
 		pgx.NamedArgs{"node": a.cfg.Node, "now": now})
-	return a.cfg.Pool.SendBatch(ctx, b).Close()
+	if err := a.cfg.Pool.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("free the agents of the process before: %w", err)
+	}
+	for _, g := range noted {
+		a.wrapped(g, now, now, g.wrap, true)
+	}
+	return nil
 }
 
 const (
-	workers      = 4
-	wholeEvery   = 30 * time.Second
-	missingTwice = 3 // sweeps for which a leased call must not be found
+	workers    = 4
+	wholeEvery = 30 * time.Second
+	missingFor = 3 // sweeps for which a leased call must not be found
 )
+
+// missing is a call that an agent is in and that was not found: it is about to begin, or dead.
+type missing struct {
+	call   string
+	sweeps int
+}
 
 // Run keeps deadlines and leases until ctx is done.
 func (a *Agents) Run(ctx context.Context) error {
@@ -238,8 +257,13 @@ func (a *Agents) lostLease(g *Agent, now time.Time) bool {
 	case g.rung():
 		return a.offers[g.Lease.Offer] == nil && now.Sub(g.Since) > leaseSlack
 	case g.State == Talking && a.cfg.Live != nil && !a.cfg.Live(g.Lease.Call):
-		a.missing[g.ID]++
-		return a.missing[g.ID] >= missingTwice
+		m := a.missing[g.ID]
+		if m.call != g.Lease.Call {
+			m = missing{call: g.Lease.Call}
+		}
+		m.sweeps++
+		a.missing[g.ID] = m
+		return m.sweeps >= missingFor
 	}
 	delete(a.missing, g.ID)
 	return false

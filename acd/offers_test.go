@@ -59,7 +59,7 @@ func TestTwoProcessesRace(t *testing.T) {
 	f := newFloor(t, 2, nil)
 	f.ready(f.ids...)
 	first := f.agents
-	second := &Agents{cfg: first.cfg, roster: first.roster, work: make(chan struct{}, 1), alarm: make(chan struct{}, 1), copy: map[string]*Agent{}, offers: map[string]*ringing{}, seats: map[string][]string{}, handling: map[string]*handling{}, held: map[string]bool{}, missing: map[string]int{}}
+	second := &Agents{cfg: first.cfg, roster: first.roster, work: make(chan struct{}, 1), alarm: make(chan struct{}, 1), copy: map[string]*Agent{}, offers: map[string]*ringing{}, seats: map[string][]string{}, handling: map[string]*handling{}, held: map[string]bool{}, missing: map[string]missing{}}
 	if err := second.refresh(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}

@@ -145,6 +145,9 @@ func (a *Agents) onCallEnded(ctx context.Context, tx pgx.Tx, f call.Fact) error 
 		if _, err := tx.Exec(ctx, c.sql, c.args); err != nil {
 			return err
 		}
+		if g.wrap != (wrapNote{}) {
+			a.do(func(context.Context) { a.wrapped(g, c.at, c.at, g.wrap, true) })
+		}
 	}
 	return nil
 }
