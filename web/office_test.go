@@ -22,6 +22,7 @@ import (
 
 	"hotline/acd"
 	acdboard "hotline/acd/board"
+	"hotline/acd/roster"
 	"hotline/call"
 	"hotline/ivr"
 	"hotline/ivr/speech"
@@ -286,6 +287,15 @@ func (o *office) logIn(name string, role login.Role) *browser {
 		o.t.Fatalf("log in: %d %s", res.StatusCode, res.short())
 	}
 	return &browser{o: o, cookies: res.Cookies(), session: decode[Session](o.t, res)}
+}
+
+// enlist makes somebody an agent of a team and of queues.
+func (o *office) enlist(b *browser, team string, queues ...string) {
+	o.t.Helper()
+	_, err := o.cfg.Agents.Roster().PutAgent(o.t.Context(), roster.Agent{ID: b.session.Account.ID, Team: team, Queues: queues, Capacity: 1})
+	if err != nil {
+		o.t.Fatal(err)
+	}
 }
 
 const goodPassword = "correct horse 9 battery"

@@ -28,6 +28,7 @@ func TestListening(t *testing.T) {
 	w := o.populate()
 	audio := "/api/v1/recordings/" + w.recordingID + "/audio"
 	anna := o.logIn("anna", login.Agent)
+	o.enlist(anna, "", "support")
 	whole := anna.do(ask{method: "GET", path: audio})
 	if whole.StatusCode != http.StatusOK || whole.media() != "audio/wav" || whole.Header.Get("Accept-Ranges") != "bytes" {
 		t.Fatalf("%d %v", whole.StatusCode, whole.Header)

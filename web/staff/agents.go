@@ -99,6 +99,11 @@ func (d *Desk) putAgent(ctx context.Context, in *putAgentInput) (*api.Reply[Agen
 	if err := mayAppoint(api.Of(ctx).Who, was, is, known); err != nil {
 		return nil, err
 	}
+	if names, err := d.Names(ctx); err != nil {
+		return nil, err
+	} else if _, there := names[in.ID]; !there {
+		return nil, hotline.Errorf(hotline.NotFound, "account.unknown", "there is no such account")
+	}
 	put, err := d.roster().PutAgent(ctx, is)
 	if err != nil {
 		return nil, err
@@ -191,7 +196,8 @@ func (d *Desk) listMembers(ctx context.Context, in *Name) (*api.Reply[Members], 
 }
 
 func (d *Desk) queueInSight(ctx context.Context, queue string) bool {
-	return api.Of(ctx).Who.Governs(queue)
+	_, there := d.Queues.Lookup(queue)
+	return there && api.Of(ctx).Who.Governs(queue)
 }
 
 func (d *Desk) members(ctx context.Context, queue string) (Members, error) {
