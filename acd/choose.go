@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -126,9 +127,12 @@ func (a *Agents) ringing(r *round) int {
 	return r.live
 }
 
-// required are the skills that a call asks for, its own and its queue's.
+// required are the skills that a call asks for: its own, its queue's, and the caller's language where that is a skill.
 func (p *Place) required() Skills {
 	need := Skills{}
+	if lang := strings.ToLower(p.waiter.Language); lang != "" && p.line.cfg.Agents != nil && p.line.cfg.Agents.roster.Has(lang) {
+		need[lang] = 1
+	}
 	for _, m := range []Skills{p.settings.Offering.Skills, p.waiter.Skills} {
 		for s, level := range m {
 			need[s] = max(need[s], level)

@@ -1,11 +1,13 @@
 package acd
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
 
 	"hotline"
+	"hotline/acd/roster"
 )
 
 // free makes agents of the queue q, the longest idle first.
@@ -128,6 +130,19 @@ func TestTheStickyAgent(t *testing.T) {
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// The language that a caller chose is a skill where there is such a skill.
+func TestTheLanguageIsASkill(t *testing.T) {
+	f := newFloor(t, 0, nil)
+	if _, err := f.agents.Roster().PutSkill(t.Context(), roster.Skill{Name: "zh-cn"}); err != nil {
+		t.Fatal(err)
+	}
+	for lang, want := range map[string]Skills{"zh-CN": {"zh-cn": 1}, "en": {}, "": {}} {
+		if got := waits(f.line, DefaultSettings(), Waiter{Language: lang}, time.Now()).required(); !maps.Equal(got, want) {
+			t.Errorf("%q asks for %v", lang, got)
 		}
 	}
 }

@@ -108,7 +108,7 @@ type Waiter struct {
 	Skills   Skills        // required, beside those of the queue
 	PartyID  string        // who calls, if it is known
 	Sticky   string        // the agent to try first; "": looked up when the queue wants it
-	Language string
+	Language string        // "en", "zh-CN": a skill that is named like it is required, at level 1
 	Front    bool // before all others: who was parked, or whose agent was lost
 }
 

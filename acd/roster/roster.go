@@ -31,7 +31,8 @@ type Team struct {
 	Version     int64    `json:"version"`
 }
 
-// Skill is something that agents can do at levels from 1 to 5.
+// Skill is something that agents can do at levels from 1 to 5. One that is named like a language, "en" or "zh-cn", is asked for by
+// callers who chose that language.
 type Skill struct {
 	Name    string `json:"name"`
 	Title   Title  `json:"title"`
@@ -173,6 +174,11 @@ func (r *Roster) Teams() []Team { return slices.Clone(r.copy.Load().teams) }
 
 // Skills returns all skills, by name, from memory.
 func (r *Roster) Skills() []Skill { return slices.Clone(r.copy.Load().skills) }
+
+// Has says whether there is such a skill.
+func (r *Roster) Has(skill string) bool {
+	return slices.ContainsFunc(r.copy.Load().skills, func(s Skill) bool { return s.Name == skill })
+}
 
 // Reasons returns the reasons of pauses in their order, from memory.
 func (r *Roster) Reasons() []Reason { return slices.Clone(r.copy.Load().reasons) }
