@@ -19,10 +19,10 @@ type afterData struct {
 // agentReady lets the agent take calls. Without audio nobody is ready: no caller is ever answered into silence.
 func agentReady(r request, _ none) (any, error) {
 	r.st.mu.Lock()
-	live := r.st.live()
+	_, err := r.st.voice()
 	r.st.mu.Unlock()
-	if !live {
-		return nil, errNoAudio
+	if err != nil {
+		return nil, err
 	}
 	return r.agentIs(r.g.cfg.Agents.Ready(r.ctx, r.st.account))
 }

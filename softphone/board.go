@@ -1,77 +1,35 @@
 package softphone
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"hotline"
-	"hotline/acd/board"
 	"hotline/call"
+	"hotline/softphone/live"
 )
 
 // pushEvery is how often a row is pushed at most: a board is looked at, and nobody sees more than two changes a second.
 const pushEvery = 500 * time.Millisecond
 
-// BoardView is the whole board: queues and agents as acd has them, and the calls in progress.
-type BoardView struct {
-	At     time.Time     `json:"at"`
-	Queues []board.Queue `json:"queues"`
-	Agents []board.Agent `json:"agents"`
-	Calls  []BoardCall   `json:"calls"`
-}
+// The board, as its package has it.
+type (
+	BoardView       = live.Board
+	BoardCall       = live.Call
+	BoardCaller     = live.Caller
+	BoardSupervisor = live.Supervisor
+)
 
-// BoardCall is a call in progress as a supervisor sees it.
-type BoardCall struct {
-	ID          string            `json:"id"`
-	Queue       string            `json:"queue"`
-	Direction   string            `json:"direction"`
-	Caller      BoardCaller       `json:"caller"`
-	Agent       *Person           `json:"agent"`
-	Phase       string            `json:"phase"` // ringing, menu, queued, voicemail, transfer; of a conversation as in CallView
-	StartedAt   time.Time         `json:"started_at"`
-	Since       time.Time         `json:"since"` // of the phase
-	Supervisors []BoardSupervisor `json:"supervisors"`
-}
-
-// BoardCaller is who calls or is called.
-type BoardCaller struct {
-	Number string `json:"number"`
-	Name   string `json:"name"`
-}
-
-// BoardSupervisor is who listens.
-type BoardSupervisor struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-	Mode string `json:"mode"`
-}
+var rowEvents = map[live.Kind]string{live.KindQueue: eventBoardQueue, live.KindAgent: eventBoardAgent, live.KindCall: eventBoardCall}
 
 type boardGone struct {
-	Kind string `json:"kind"` // queue, agent, call
-	ID   string `json:"id"`
-}
-
-// row is a row of the board, encoded once for all who may see it.
-type row struct {
-	event  string
-	kind   string
-	id     string
-	data   []byte
-	queues []string // whoever sees one of these sees the row
-	people []string // and whoever sees what these do
-}
-
-func (r row) key() string { return r.kind + ":" + r.id }
-
-func (r row) seenBy(see hotline.Scope) bool {
-	return see.All || slices.ContainsFunc(r.queues, see.Sees) ||
-		slices.ContainsFunc(r.people, func(p string) bool { return p == see.Account || slices.Contains(see.People, p) })
+	Kind live.Kind `json:"kind"`
+	ID   string    `json:"id"`
 }
 
 // boardWatch wakes whoever pushes the board.
@@ -121,7 +79,7 @@ func (g *Gateway) Board(ctx context.Context, see hotline.Scope) (BoardView, erro
 	if err != nil {
 		return BoardView{}, err
 	}
-	return v.narrow(see), nil
+	return v.Narrow(see), nil
 }
 
 func (g *Gateway) wholeBoard(ctx context.Context) (BoardView, error) {
@@ -132,32 +90,11 @@ func (g *Gateway) wholeBoard(ctx context.Context) (BoardView, error) {
 	return BoardView{At: s.At, Queues: s.Queues, Agents: s.Agents, Calls: g.boardCalls()}, err
 }
 
-// narrow leaves out what is not in scope.
-func (v BoardView) narrow(see hotline.Scope) BoardView {
-	n := BoardView{At: v.At, Queues: []board.Queue{}, Agents: []board.Agent{}, Calls: []BoardCall{}}
-	for _, q := range v.Queues {
-		if (row{queues: []string{q.Name}}).seenBy(see) {
-			n.Queues = append(n.Queues, q)
-		}
-	}
-	for _, a := range v.Agents {
-		if (row{queues: a.Queues, people: []string{a.ID}}).seenBy(see) {
-			n.Agents = append(n.Agents, a)
-		}
-	}
-	for _, c := range v.Calls {
-		if callRow(c).seenBy(see) {
-			n.Calls = append(n.Calls, c)
-		}
-	}
-	return n
-}
-
 // boardCalls are the calls in progress, the oldest first.
 func (g *Gateway) boardCalls() []BoardCall {
-	live := g.cfg.Calls.Calls()
-	calls := make([]BoardCall, 0, len(live))
-	for _, l := range live {
+	going := g.cfg.Calls.Calls()
+	calls := make([]BoardCall, 0, len(going))
+	for _, l := range going {
 		c := BoardCall{ID: l.ID, Queue: l.Queue, Direction: string(l.Info.Direction), Phase: string(l.Phase), StartedAt: l.StartedAt, Since: l.PhaseAt,
 			Caller: BoardCaller{Number: l.Info.Caller.Number, Name: l.Info.Caller.Display}, Supervisors: []BoardSupervisor{}}
 		if v, ok := g.conversation(l.ID); ok {
@@ -187,33 +124,6 @@ func (g *Gateway) inTalk(c *BoardCall, v call.TalkView) {
 	}
 }
 
-func callRow(c BoardCall) row {
-	r := row{event: eventBoardCall, kind: "call", id: c.ID, queues: []string{c.Queue}}
-	if c.Agent != nil {
-		r.people = []string{c.Agent.ID}
-	}
-	return r
-}
-
-// rows are all rows of a board, encoded.
-func (v BoardView) rows() []row {
-	rows := make([]row, 0, len(v.Queues)+len(v.Agents)+len(v.Calls))
-	add := func(r row, data any) {
-		r.data, _ = json.Marshal(data)
-		rows = append(rows, r)
-	}
-	for _, q := range v.Queues {
-		add(row{event: eventBoardQueue, kind: "queue", id: q.Name, queues: []string{q.Name}}, q)
-	}
-	for _, a := range v.Agents {
-		add(row{event: eventBoardAgent, kind: "agent", id: a.ID, queues: a.Queues, people: []string{a.ID}}, a)
-	}
-	for _, c := range v.Calls {
-		add(callRow(c), c)
-	}
-	return rows
-}
-
 // pushBoard sends the board to those who watch: whole at first, then the rows that changed, each at most twice a second however often
 // it changes. It is made once for all of them, and not at all when nobody watches.
 func (g *Gateway) pushBoard(ctx context.Context) error {
@@ -221,24 +131,25 @@ func (g *Gateway) pushBoard(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	changes := g.cfg.Board.Watch()
-	defer changes.Close()
 	tick := time.NewTicker(pushEvery)
 	defer tick.Stop()
-	sent := map[string]row{}
+	welcome := rate.NewLimiter(10, 1) // a second: new watchers are served at once, but not as often as they please
+	var sent live.Changes
 	for {
-		fresh := false
+		due := false
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-g.board.signal():
-			fresh = true
 		case <-tick.C:
+			due = true
+		case <-g.board.signal():
+			if !welcome.Allow() {
+				continue // the next tick is soon enough
+			}
 		}
-		changes.Take() // whatever changed is compared anyway, once for many changes
 		watchers := g.watchers()
 		if len(watchers) == 0 {
-			clear(sent)
+			sent = live.Changes{}
 			continue
 		}
 		v, err := g.wholeBoard(ctx)
@@ -246,34 +157,12 @@ func (g *Gateway) pushBoard(ctx context.Context) error {
 			g.log.Warn("the board cannot be made", "error", err)
 			continue
 		}
-		if fresh {
-			g.pushWhole(v, watchers)
-			if len(sent) == 0 {
-				_, _, sent = compare(nil, v.rows())
-			}
-			continue
+		if due || sent.Never() {
+			sent = live.Compare(sent, v.Rows())
+			g.pushRows(watchers, sent)
 		}
-		var changed []row
-		var gone map[string]row
-		changed, gone, sent = compare(sent, v.rows())
-		g.pushRows(watchers, changed, gone, sent)
+		g.pushWhole(v, watchers)
 	}
-}
-
-// compare finds the rows that are new or another than before, and those that some who saw them may see no more.
-func compare(before map[string]row, rows []row) (changed []row, gone, now map[string]row) {
-	gone, now = maps.Clone(before), make(map[string]row, len(rows))
-	for _, r := range rows {
-		was, known := before[r.key()]
-		if !known || !bytes.Equal(was.data, r.data) {
-			changed = append(changed, r)
-		}
-		if known && slices.Equal(was.queues, r.queues) && slices.Equal(was.people, r.people) {
-			delete(gone, r.key())
-		}
-		now[r.key()] = r
-	}
-	return changed, gone, now
 }
 
 // watcher is a tab that shows the board.
@@ -302,30 +191,27 @@ func (g *Gateway) pushWhole(v BoardView, watchers []watcher) {
 		w.st.mu.Lock()
 		if w.s.stale && w.s.watches && !w.s.away() {
 			w.s.stale = false
-			w.s.tell(eventBoard, encode(v.narrow(*w.s.socket.see.Load())))
+			w.s.tell(eventBoard, encode(v.Narrow(*w.s.socket.see.Load())))
 		}
 		w.st.mu.Unlock()
 	}
 }
 
 // pushRows sends what changed to those who may see it, and takes away what is gone or has moved out of their sight.
-func (g *Gateway) pushRows(watchers []watcher, changed []row, gone, now map[string]row) {
-	if len(changed)+len(gone) == 0 {
+func (g *Gateway) pushRows(watchers []watcher, c live.Changes) {
+	if c.Empty() {
 		return
 	}
 	for _, w := range watchers {
 		w.st.mu.Lock()
 		if w.s.watches && !w.s.stale && !w.s.away() {
 			see := *w.s.socket.see.Load()
-			for key, was := range gone {
-				is, still := now[key]
-				if was.seenBy(see) && (!still || !is.seenBy(see)) {
-					w.s.tell(eventBoardGone, encode(boardGone{Kind: was.kind, ID: was.id}))
-				}
+			for _, r := range c.Gone(see) {
+				w.s.tell(eventBoardGone, encode(boardGone{Kind: r.Kind, ID: r.ID}))
 			}
-			for _, r := range changed {
-				if r.seenBy(see) {
-					w.s.tell(r.event, r.data)
+			for _, r := range c.Changed {
+				if r.SeenBy(see) {
+					w.s.tell(rowEvents[r.Kind], r.Data)
 				}
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"hotline/acd"
 	"hotline/acd/roster"
 	"hotline/softphone"
+	"hotline/softphone/softphonetest"
 	"hotline/tickets"
 )
 
@@ -349,10 +350,25 @@ func TestNumbersOutside(t *testing.T) {
 	b.do("call.hangup", nil)
 	await[softphone.Gone](b, "call.gone", nil)
 	o.free(b)
+	tim := o.account("Tim", "agent", "sales")
+	o.mu.Lock()
+	who := o.who[tim]
+	who.May = func(r softphone.Right) bool { return r == softphone.MayTakeCalls }
+	o.who[tim] = who
+	o.mu.Unlock()
+	b.do("agent.pause", map[string]string{"reason": o.reason("lunch")})
+	trainee := o.agent(tim, benTone)
+	o.talking(trainee, "sales", "+8613900000002")
+	for _, cmd := range []string{"call.transfer", "call.consult"} { // abuse case 4
+		if p := trainee.refused("call.dial_out", cmd, to("number", "+8613800000001")); p.Status != 403 {
+			t.Errorf("%s: status %d, want 403", cmd, p.Status)
+		}
+	}
+	trainee.refused("socket.denied", "call.dial", map[string]string{"phone": "+8613800000001"})
 	var n int
 	o.check(o.pool.QueryRow(t.Context(), `select count(*) from audit where action = 'softphone.denied'`).Scan(&n))
-	if n != 4 {
-		t.Errorf("%d denials are in the audit, want 4", n)
+	if n != 7 {
+		t.Errorf("%d denials are in the audit, want 7", n)
 	}
 }
 
@@ -415,8 +431,42 @@ func TestNoAudioNoCalls(t *testing.T) {
 	b := o.tab(o.account("Anna", "agent", "sales"))
 	b.refused("phone.no_audio", "agent.ready", nil)
 	b.refused("peer.bad_offer", "phone.offer", map[string]string{"sdp": "v=0"})
+	deaf, err := softphonetest.NewAudio(annaTone)
+	o.check(err)
+	defer deaf.Close()
+	sdp, err := deaf.Offer()
+	o.check(err)
+	var answer struct{ SDP string }
+	o.check(b.Do(o.ctx(), "phone.offer", map[string]string{"sdp": strings.Replace(sdp, "a=sendrecv", "a=recvonly", 1)}, &answer))
+	o.check(deaf.Answer(answer.SDP))
+	await(b, "phone", func(p softphone.PhoneView) bool { return p.Media == "up" })
+	b.refused("phone.no_microphone", "agent.ready", nil)
 	b.phone(annaTone)
 	b.ready()
+}
+
+// TestNothingIsLeftOver has calls of all sorts and closes everything: no goroutine, stream, peer or station stays behind.
+func TestNothingIsLeftOver(t *testing.T) {
+	o := newOffice(t, func(o *options) { o.alone, o.limits.Away = true, time.Second })
+	o.queue("sales")
+	anna, ben := o.agent(o.account("Anna", "agent", "sales"), annaTone), o.agent(o.account("Ben", "agent"), benTone)
+	c, _ := o.talking(anna, "sales", "+8613900000001")
+	c.hears(annaTone)
+	anna.Close()
+	anna = anna.again(annaTone)
+	await(anna, "call", func(v softphone.CallView) bool { return v.Phase == "talking" })
+	anna.do("call.consult", to("agent", ben.account))
+	offer := await[softphone.OfferView](ben, "offer", nil)
+	c.HangUp() // while it rings
+	await(ben, "offer.gone", func(g softphone.Gone) bool { return g.ID == offer.ID })
+	o.free(ben)
+	for _, tab := range o.tabs {
+		tab.Close()
+	}
+	o.eventually("all is forgotten", func() bool { return o.g.Stats() == softphone.Stats{} && o.hub.Stats().Peers == 0 })
+	if s := o.engine.Stats(); s.Streams > 1 { // the caller's telephone belongs to the test
+		t.Errorf("left over: %+v", s)
+	}
 }
 
 // code adds a wrap-up code of a queue.
@@ -424,4 +474,12 @@ func (o *office) code(name, queue string) {
 	o.t.Helper()
 	_, err := o.agents.Roster().PutCode(o.t.Context(), roster.Code{Name: name, Title: map[string]string{"en": name, "zh-CN": name}, Queue: &queue})
 	o.check(err)
+}
+
+// reason adds a reason of pauses.
+func (o *office) reason(name string) string {
+	o.t.Helper()
+	_, err := o.agents.Roster().PutReason(o.t.Context(), roster.Reason{Name: name, Title: map[string]string{"en": name, "zh-CN": name}})
+	o.check(err)
+	return name
 }

@@ -50,17 +50,18 @@ func callDial(r request, d dialData) (any, error) {
 		return nil, hotline.Errorf(hotline.Denied, "queue.denied", "you take no calls of this queue: call for one of yours, or for none")
 	}
 	r.st.mu.Lock()
-	stream, busy, name := r.st.stream(), r.st.call != nil, r.st.who.Name
-	if stream != nil && !busy {
+	stream, err := r.st.voice()
+	if err == nil && r.st.call != nil {
+		err = errBusy
+	}
+	if err == nil {
 		r.st.stopSupervising("call")
 		r.st.answered = stream
 	}
+	name := r.st.who.Name
 	r.st.mu.Unlock()
-	switch {
-	case stream == nil:
-		return nil, errNoAudio
-	case busy:
-		return nil, hotline.Errorf(hotline.Conflict, "call.busy", "you are in a call: end it first")
+	if err != nil {
+		return nil, err
 	}
 	id, err := r.g.cfg.Dialler.Dial(r.ctx, OutboundCall{Seat: call.AgentSeat{Agent: r.st.account, Name: name, Stream: stream},
 		Phone: number, Ticket: d.Ticket, Queue: d.Queue, Role: r.who().Role})

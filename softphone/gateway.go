@@ -60,6 +60,7 @@ type Gateway struct {
 	ctx    context.Context // ends with Run
 	cancel context.CancelFunc
 	tasks  tasks
+	served sync.WaitGroup // connections
 
 	mu       sync.Mutex
 	closed   bool
@@ -159,6 +160,7 @@ func (g *Gateway) shut() {
 		s.close(closeGoingAway, "the hotline shuts down")
 	}
 	g.cancel()
+	g.served.Wait()
 	g.tasks.wait()
 	for _, st := range g.everybody() {
 		g.forget(st, time.Now(), -1)

@@ -10,13 +10,14 @@ import (
 )
 
 // Offer pops and rings: the agent sees who calls before the call can be answered. It implements acd.Popper.
-func (g *Gateway) Offer(ctx context.Context, o acd.Offer) error {
+func (g *Gateway) Offer(_ context.Context, o acd.Offer) error {
 	st := g.station(o.Agent)
 	if st == nil {
 		return errAway
 	}
 	st.mu.Lock()
 	who, live := st.who, st.live()
+	who.See = st.see()
 	st.mu.Unlock()
 	if !live {
 		return errAway
@@ -29,12 +30,7 @@ func (g *Gateway) Offer(ctx context.Context, o acd.Offer) error {
 		pop.Queue = o.Queue
 	}
 	pop.WaitedMS = o.Waited.Milliseconds()
-	quick, cancel := context.WithTimeout(ctx, popWithin)
-	pop, err := g.fill(quick, pop, who)
-	cancel()
-	if err != nil {
-		g.log.Warn("what is known of the caller comes late", "call", o.CallID, "error", err)
-	}
+	pop, late := g.quickly(pop, who)
 	v := g.offerView(o, pop)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -43,7 +39,10 @@ func (g *Gateway) Offer(ctx context.Context, o acd.Offer) error {
 	}
 	st.offers = append(slices.DeleteFunc(st.offers, func(x *OfferView) bool { return x.ID == o.ID }), v)
 	st.emit(eventOffer, v)
-	if pop.Ticket == nil {
+	switch {
+	case late != nil:
+		st.learnLate(o.CallID, late)
+	case pop.Ticket == nil:
 		st.learn(o.CallID)
 	}
 	g.post(hook{Event: "offer", Agent: Person{ID: who.Account, Name: who.Name}, Offer: v})
@@ -91,23 +90,22 @@ type offerData struct {
 func answerOffer(r request, d offerData) (any, error) {
 	st := r.st
 	st.mu.Lock()
-	o, stream, busy := st.offer(d.Offer), st.stream(), st.call != nil
-	name := st.who.Name
+	stream, err := st.voice()
+	o, name := st.offer(d.Offer), st.who.Name
 	switch {
 	case o == nil:
+		err = errOfferGone
+	case err == nil && st.call != nil:
+		err = errBusy
+	}
+	if err != nil {
 		st.mu.Unlock()
-		return nil, errOfferGone
-	case stream == nil:
-		st.mu.Unlock()
-		return nil, errNoAudio
-	case busy:
-		st.mu.Unlock()
-		return nil, hotline.Errorf(hotline.Conflict, "call.busy", "you are in a call: end it first")
+		return nil, err
 	}
 	st.stopSupervising("call")
 	st.answered, st.pop = stream, o.Pop
 	st.mu.Unlock()
-	err := r.g.cfg.Agents.Answer(r.ctx, d.Offer, call.AgentSeat{Agent: st.account, Name: name, Stream: stream})
+	err = r.g.cfg.Agents.Answer(r.ctx, d.Offer, call.AgentSeat{Agent: st.account, Name: name, Stream: stream})
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	switch hotline.KindOf(err) {
@@ -125,6 +123,10 @@ func answerOffer(r request, d offerData) (any, error) {
 var (
 	errOfferGone = hotline.Errorf(hotline.Conflict, "offer.gone", "this call does not ring for you any more")
 	errNoAudio   = hotline.Errorf(hotline.Conflict, "phone.no_audio", "your browser has no audio yet: allow the microphone and wait for the connection")
+
+	errBusy = hotline.Errorf(hotline.Conflict, "call.busy", "you are in a call: end it first")
+
+	errNoMicrophone = hotline.Errorf(hotline.Conflict, "phone.no_microphone", "your browser only listens: allow the microphone and connect again")
 )
 
 func declineOffer(r request, d offerData) (any, error) {

@@ -1,6 +1,8 @@
 package softphone
 
 import (
+	"strings"
+
 	"hotline"
 	"hotline/media"
 	"hotline/media/peer"
@@ -25,7 +27,7 @@ func phoneOffer(r request, d sdpData) (any, error) {
 		old.Close()
 	}
 	// The peer's first state may come before Accept returns: the answer says which peer it is about.
-	link := &link{st: r.st, s: r.s}
+	link := &link{st: r.st, s: r.s, mute: listensOnly(d.SDP)}
 	p, answer, err := r.g.cfg.Hub.Accept(r.ctx, d.SDP, peer.Options{ID: r.st.account, OnState: link.state, OnEvent: link.event})
 	if err != nil {
 		r.dropPeer(mediaNone)
@@ -36,6 +38,11 @@ func phoneOffer(r request, d sdpData) (any, error) {
 		return nil, hotline.Errorf(hotline.Conflict, "phone.replaced", "the phone has gone to another tab meanwhile")
 	}
 	return sdpData{SDP: answer}, nil
+}
+
+// listensOnly says whether a browser offers to send nothing: whoever only listens needs no microphone.
+func listensOnly(sdp string) bool {
+	return strings.Contains(sdp, "\na=recvonly")
 }
 
 // phoneTake makes the tab the phone; the other one is told. The call comes along when this tab has audio.
@@ -76,7 +83,7 @@ func phoneRelease(r request, _ none) (any, error) {
 	r.st.mu.Lock()
 	if r.st.call != nil {
 		r.st.mu.Unlock()
-		return nil, hotline.Errorf(hotline.Conflict, "call.busy", "you are in a call: end it first")
+		return nil, errBusy
 	}
 	r.st.stopSupervising("stopped")
 	old := r.s.peer
@@ -112,6 +119,7 @@ type link struct {
 	peer  *peer.Peer
 	early peer.State // told before the peer was known
 	heard bool       // RTP goes on, as far as is known
+	mute  bool
 }
 
 // made says which peer it is, and false when the tab is not the phone any more.
@@ -121,7 +129,7 @@ func (l *link) made(p *peer.Peer) bool {
 	if l.st.phone != l.s || l.s.peer != nil || l.s.media != mediaConnecting {
 		return false
 	}
-	l.peer, l.s.peer, l.heard = p, p, true
+	l.peer, l.s.peer, l.heard, l.s.mute = p, p, true, l.mute
 	l.become(l.early)
 	return true
 }

@@ -18,7 +18,7 @@ type PopSource interface {
 
 // popWithin is how long ringing waits for the database. What comes later is shown later: a slow database must not keep a caller
 // waiting.
-const popWithin = 40 * time.Millisecond
+const popWithin = 12 * time.Millisecond
 
 // A ticket is made by the journal, beside the call: a call that goes straight to an agent may be offered before it is. So what is
 // missing is asked for again, after so long each time.
@@ -85,6 +85,45 @@ func (g *Gateway) fill(ctx context.Context, p Pop, who Identity) (Pop, error) {
 	return g.addressed(p), nil
 }
 
+// quickly fills p if that can be done at once. Else what is known comes through late.
+func (g *Gateway) quickly(p Pop, who Identity) (full Pop, late <-chan Pop) {
+	known := make(chan Pop, 1)
+	started := g.tasks.start(func() {
+		defer close(known)
+		ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
+		defer cancel()
+		full, err := g.fill(ctx, p, who)
+		if err != nil {
+			g.log.Warn("what is known of the caller cannot be shown yet", "call", p.CallID, "error", err)
+		}
+		known <- full
+	})
+	if !started {
+		return g.addressed(p), nil
+	}
+	timer := time.NewTimer(popWithin)
+	defer timer.Stop()
+	select {
+	case full := <-known:
+		return full, nil
+	case <-timer.C:
+		return g.addressed(p), known
+	}
+}
+
+// learnLate shows what comes late. The mutex is held; it does not wait.
+func (st *station) learnLate(callID string, late <-chan Pop) {
+	st.g.tasks.start(func() {
+		pop := <-late
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.refresh(callID, pop)
+		if pop.Ticket == nil {
+			st.learn(callID)
+		}
+	})
+}
+
 // addressed fills in the address of a foreign system.
 func (g *Gateway) addressed(p Pop) Pop {
 	if template := g.popURL(p.Queue); template != "" {
@@ -110,6 +149,7 @@ func (st *station) learn(callID string) {
 		return
 	}
 	who := st.who
+	who.See = st.see()
 	st.g.tasks.start(func() {
 		for _, d := range learnAfter {
 			select {

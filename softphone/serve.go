@@ -108,7 +108,9 @@ func (g *Gateway) room(account string) (release func(), p *Problem) {
 		return nil, newProblem(http.StatusServiceUnavailable, "socket.full", "too many are connected: try again later")
 	}
 	g.accounts[account]++
+	g.served.Add(1)
 	return func() {
+		defer g.served.Done()
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.accounts[account]--; g.accounts[account] == 0 {

@@ -26,6 +26,7 @@ type session struct {
 
 	peer    *peer.Peer // nil: no audio
 	media   mediaState
+	mute    bool // the browser offered to listen only: it has no microphone
 	watches bool // the board
 	stale   bool // and has missed some of it
 }

@@ -85,7 +85,7 @@ func (st *station) wantedPresence() presence {
 	if st.phone == nil || !st.who.may(MayTakeCalls) {
 		return presence{}
 	}
-	return presence{session: st.phone.id, media: st.live()}
+	return presence{session: st.phone.id, media: st.live() && !st.phone.mute}
 }
 
 func (st *station) presenceDue() bool { return st.presence.told != st.wantedPresence() }

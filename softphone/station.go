@@ -83,6 +83,26 @@ func (st *station) stream() *media.Stream {
 	return st.phone.peer.Stream()
 }
 
+// voice is the phone's audio while the agent can be heard, or why not: nobody is answered into silence. The mutex is held.
+func (st *station) voice() (*media.Stream, error) {
+	s := st.stream()
+	switch {
+	case s == nil:
+		return nil, errNoAudio
+	case st.phone.mute:
+		return nil, errNoMicrophone
+	}
+	return s, nil
+}
+
+// see is whose calls and tickets the person sees now. The mutex is held.
+func (st *station) see() hotline.Scope {
+	if st.phone != nil && st.phone.socket != nil {
+		return *st.phone.socket.see.Load()
+	}
+	return st.who.See
+}
+
 // snapshot is everything as it stands. The mutex is held.
 func (st *station) snapshot(s *session, c ConfigView) *Snapshot {
 	v := &Snapshot{Agent: st.agent, Phone: st.phoneView(s), Offers: []*OfferView{}, Call: st.call, Wrap: st.wrap, Config: c}

@@ -104,7 +104,7 @@ func (st *station) mayWatch() (s *media.Stream, err error) {
 	case s == nil:
 		return nil, errNoAudio
 	case st.call != nil:
-		return nil, hotline.Errorf(hotline.Conflict, "call.busy", "you are in a call: end it first")
+		return nil, errBusy
 	case st.agent != nil && busyState(acd.State(st.agent.State)):
 		return nil, hotline.Errorf(hotline.Conflict, "supervise.ready", "calls may ring for you now: pause first")
 	}

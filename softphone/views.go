@@ -1,6 +1,10 @@
 package softphone
 
-import "time"
+import (
+	"time"
+
+	"hotline/softphone/live"
+)
 
 // AgentView is an agent as their own browser shows them.
 type AgentView struct {
@@ -38,11 +42,7 @@ type CodeView struct {
 }
 
 // Person is somebody to be called or shown by name.
-type Person struct {
-	ID    string `json:"id"`
-	Name  string `json:"name"`
-	State string `json:"state,omitempty"`
-}
+type Person = live.Person
 
 // PhoneView says which tab is the phone and how its audio is.
 type PhoneView struct {
