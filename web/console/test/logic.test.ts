@@ -19,6 +19,7 @@ describe('errors', () => {
   beforeEach(() => (i18n.global.locale.value = 'en'))
   it('normalise paths of every spelling', () => {
     expect(normalPath('body.settings.match_addresses[0]')).toBe('settings.match_addresses[0]')
+    expect(normalPath('path.name')).toBe('name')
     expect(normalPath('/settings/match_addresses/0')).toBe('settings.match_addresses[0]')
     expect(normalPath('$.name')).toBe('name')
   })

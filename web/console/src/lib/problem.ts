@@ -48,7 +48,7 @@ function withoutPath(message: string, path: string): string {
 /** "/settings/match_addresses/0", "body.settings.match_addresses[0]" → "settings.match_addresses[0]". */
 export function normalPath(path: string): string {
   return path
-    .replace(/^[#$]?[/.]?(body[./])?/, '')
+    .replace(/^[#$]?[/.]?((body|path)[./])?/, '')
     .replace(/\//g, '.')
     .replace(/\.(\d+)(?=\.|$)/g, '[$1]')
 }
