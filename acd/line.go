@@ -109,7 +109,7 @@ type Waiter struct {
 	PartyID  string        // who calls, if it is known
 	Sticky   string        // the agent to try first; "": looked up when the queue wants it
 	Language string        // "en", "zh-CN": a skill that is named like it is required, at level 1
-	Front    bool // before all others: who was parked, or whose agent was lost
+	Front    bool          // before all others: who was parked, or whose agent was lost
 }
 
 // Join puts a waiter in the line: at the end, or at the place it was cut off from less than a minute ago. When ctx ends, the place is

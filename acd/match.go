@@ -3,6 +3,7 @@ package acd
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,17 +34,10 @@ func (l *Line) Run(ctx context.Context) error {
 		defer sub.Close()
 		freed = sub.C()
 	}
-	began, asked := time.Now(), time.Time{}
-	restored := map[string]bool{}
+	ask := l.asking()
 	for {
 		l.start(ctx, &rounds)
-		if now := time.Now(); l.cfg.Pool != nil && now.Sub(asked) >= askEvery {
-			asked = now
-			l.syncCallbacks(ctx)
-			if now.Sub(began) < restoreFor {
-				l.restore(ctx, began, restored)
-			}
-		}
+		ask(ctx, &rounds)
 		select {
 		case <-l.kick:
 		case <-freed:
@@ -51,6 +45,31 @@ func (l *Line) Run(ctx context.Context) error {
 			l.forget(time.Now())
 		case <-ctx.Done():
 			return nil
+		}
+	}
+}
+
+// asking returns what asks the database now and then for call-backs and, at first, for those whom the end of the last process cut off;
+// beside the matcher, which never waits for it.
+func (l *Line) asking() func(context.Context, *errgroup.Group) {
+	began, asked := time.Now(), time.Time{}
+	restored := map[string]bool{}
+	var busy atomic.Bool
+	return func(ctx context.Context, rounds *errgroup.Group) {
+		now := time.Now()
+		if l.cfg.Pool == nil || now.Sub(asked) < askEvery || !busy.CompareAndSwap(false, true) {
+			return
+		}
+		asked = now
+		if !rounds.TryGo(func() error {
+			defer busy.Store(false)
+			l.syncCallbacks(ctx)
+			if now.Sub(began) < restoreFor {
+				l.restore(ctx, began, restored)
+			}
+			return nil
+		}) {
+			busy.Store(false)
 		}
 	}
 }
