@@ -4,7 +4,7 @@ import { en } from '../src/locales/en'
 import { callPhases, agentStates } from '../src/softphone/looks'
 import { constraints, loudness, obstacle, troubleOf, troubles } from '../src/softphone/mic'
 import { readStats } from '../src/softphone/peer'
-import { isShared, isUnknown, likely, safeUrl } from '../src/softphone/pop'
+import { isShared, isUnknown, likely, safeUrl, withNames } from '../src/softphone/pop'
 import type { Colleague, Pop, PopMatch } from '../src/softphone/protocol'
 import { ringtone } from '../src/softphone/ring'
 import { readSettings } from '../src/softphone/settings'
@@ -133,5 +133,15 @@ describe('sound', () => {
     expect(readStats(report)).toEqual({ packets_received: 500, lost: 3, jitter_ms: 4.2, rtt_ms: 30 })
     report.set('e', { type: 'remote-inbound-rtp', roundTripTime: 0.021 } as never)
     expect(readStats(report).rtt_ms).toBe(21)
+  })
+})
+
+describe('a name that was given', () => {
+  it('shows on every pop of that party, and on no other', () => {
+    const names = new Map([['a', 'Wang Fang']])
+    expect(withNames(pop([match('a', '', 'maybe'), match('b', 'B', 'known')]), names).matches?.map((m) => m.party.name)).toEqual(['Wang Fang', 'B'])
+    const other = pop([match('c', '', 'maybe')])
+    expect(withNames(other, names)).toBe(other)
+    expect(isUnknown(withNames(pop([match('a', '', 'maybe')]), names))).toBe(false)
   })
 })

@@ -7,6 +7,11 @@ export function likely(pop: Pop | null | undefined, chosen?: string): PopMatch |
   const order = { verified: 0, known: 1, maybe: 2 }
   return matches.find((m) => m.party.id === chosen) ?? [...matches].sort((a, b) => order[a.level] - order[b.level])[0] ?? null
 }
+/** The same pop with names that were given since it was made. */
+export function withNames(pop: Pop, names: Map<string, string>): Pop {
+  if (!pop.matches?.some((m) => names.has(m.party.id))) return pop
+  return { ...pop, matches: pop.matches.map((m) => ({ ...m, party: { ...m.party, name: names.get(m.party.id) ?? m.party.name } })) }
+}
 /** Nobody here has a name for this caller: a field asks for it. */
 export function isUnknown(pop: Pop): boolean {
   return !pop.caller.withheld && (pop.matches ?? []).every((m) => m.party.name === '')

@@ -7,6 +7,7 @@ import { useToasts } from '@/stores/toasts'
 import { connectPhone, counters, line, openMic, reconcile, releasePhone, setMuted, tryAgain } from './phone'
 import type { Counters } from './peer'
 import type { AgentView, CallView, Colleague, Config, Hello, Notice, OfferView, PhoneView, QualityView, Snapshot, Target, WrapView } from './protocol'
+import { withNames } from './pop'
 import { serverNow, useSocket } from './socket'
 
 const noPhone: PhoneView = { active: 'none', media: 'none' }
@@ -31,6 +32,7 @@ export const useSoftphone = defineStore('softphone', () => {
   const busy = reactive(new Set<string>()) // commands on their way
   const now = ref(serverNow()) // the server's clock, each second
   const known = ref(false) // a snapshot has come
+  const names = new Map<string, string>() // given here to callers who had none: what the server says of a call is older
   let needed = false // somebody who is no agent wants the phone (a supervisor who listens)
   let baseline: Counters | null = null
 
@@ -67,7 +69,7 @@ export const useSoftphone = defineStore('softphone', () => {
 
   function setCall(next: CallView | null): void {
     const other = next?.id !== call.value?.id
-    call.value = next
+    call.value = next?.pop ? { ...next, pop: withNames(next.pop, names) } : next
     if (!other) return
     quality.value = null
     muted.value = next?.muted ?? false
@@ -88,6 +90,7 @@ export const useSoftphone = defineStore('softphone', () => {
     connect()
   })
   socket.on<OfferView>('offer', (v) => {
+    v = { ...v, pop: withNames(v.pop, names) }
     const known = offers.value.some((o) => o.id === v.id) // it comes again when more is known of the caller
     offers.value = known ? offers.value.map((o) => (o.id === v.id ? v : o)) : [...offers.value, v]
   })
@@ -166,6 +169,12 @@ export const useSoftphone = defineStore('softphone', () => {
     }
     return act('call.dial', { phone: number, ...extras })
   }
+  /** A caller has got a name: it shows everywhere at once. */
+  function named(party: string, name: string): void {
+    names.set(party, name)
+    offers.value = offers.value.map((o) => ({ ...o, pop: withNames(o.pop, names) }))
+    if (call.value?.pop) call.value = { ...call.value, pop: withNames(call.value.pop, names) }
+  }
   const wrapDone = (code: string, body: string) => act('wrap.done', { call_id: wrap.value?.call_id, code, note: body })
   const wrapExtend = () => act('wrap.extend')
   async function takeOver(): Promise<void> {
@@ -231,7 +240,7 @@ export const useSoftphone = defineStore('softphone', () => {
     agent, phone, offers, offer, call, wrap, config, colleagues, quality, muted, busy, now, known, line,
     isAgent, elsewhere, able, mayDial, open: socket.open,
     ready, pause, offline, after, answer, decline, mute, hold, digits, transfer, consult, hangup, record, note, dial, wrapDone, wrapExtend, takeOver,
-    act, needPhone, openMic, tryAgain, forget,
+    act, named, needPhone, openMic, tryAgain, forget,
   }
 })
 
