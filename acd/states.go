@@ -22,8 +22,8 @@ const (
 
 // Reasons of pauses that nobody asked for.
 const (
-	NoMedia = "no-media" // the browser's audio did not come up
-	NoCode  = "no-code"  // after-call work was over and the code that must be given was not
+	NoMedia = "no_media" // the browser's audio did not come up
+	NoCode  = "no_code"  // after-call work was over and the code that must be given was not
 )
 
 // freeSQL sets an agent free: to what was asked for during the call, else ready. An agent whose tab has no audio is ready for a while.

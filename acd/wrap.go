@@ -303,7 +303,7 @@ func (a *Agents) Extend(ctx context.Context, agent string, d time.Duration) (Wra
 	}
 	until := g.Deadline.Add(d)
 	if until.After(g.Since.Add(seconds(a.wrapping(g.Lease.Queue).Seconds) + maxExtension)) {
-		return Wrap{}, hotline.Errorf(hotline.Conflict, "wrap.long", "after-call work cannot be extended any more; pause instead")
+		return Wrap{}, hotline.Errorf(hotline.Conflict, "wrap.extended", "after-call work cannot be extended any more; pause instead")
 	}
 	_, err := a.one(ctx, change{agents: []string{agent},
 		sql: `update agent a set deadline = @until where a.account_id = @agent and a.lease_call = @call and a.state = 'wrap_up' and a.deadline > @now
