@@ -27,7 +27,9 @@ func (w world) ticketPath(rest string) string {
 }
 
 // examples holds a request for every operation of the document, in an order in which they all succeed.
-func examples(t *testing.T, w world) []example { return append(w.work(), w.setup(t)...) }
+func examples(t *testing.T, w world) []example {
+	return slices.Concat(w.work(), w.staffing(), w.setup(t))
+}
 
 type m = map[string]any
 
@@ -84,18 +86,9 @@ func (w world) work() []example {
 	}
 }
 
-// setup is what engineers and administrators do.
-func (w world) setup(t *testing.T) []example {
+// staffing is what supervisors, engineers and administrators do about agents, and about calls out.
+func (w world) staffing() []example {
 	return []example{
-		show("list-numbers", "/api/v1/numbers"),
-		show("show-number", "/api/v1/numbers/4000"),
-		with("put-number", "PUT", "/api/v1/numbers/4000", m{"flow": "main", "queue": nil, "title": "Front", "version": 1}),
-		with("delete-number", "DELETE", "/api/v1/numbers/4000?version=2", nil),
-		show("list-trunks", "/api/v1/trunks"),
-		with("create-trunk", "POST", "/api/v1/trunks", m{"name": "second", "enabled": false, "settings": m{"host": "192.0.2.1"}}),
-		show("show-trunk", "/api/v1/trunks/"+w.trunkID),
-		with("put-trunk", "PUT", "/api/v1/trunks/"+w.trunkID, m{"name": "carrier", "enabled": true, "version": 1, "settings": m{"match_addresses": []string{"203.0.113.0/24"}, "match_digest": m{"username": "pbx"}}}),
-		with("delete-trunk", "DELETE", "/api/v1/trunks/"+w.trunkID+"?version=2", nil),
 		show("list-outbound-routes", "/api/v1/outbound-routes"),
 		with("create-outbound-route", "POST", "/api/v1/outbound-routes", m{"name": "abroad", "trunks": []string{w.outTrunkID}, "settings": m{"prefixes": []string{"+44"}}, "enabled": false}),
 		show("show-outbound-route", "/api/v1/outbound-routes/"+w.routeID),
@@ -124,6 +117,21 @@ func (w world) setup(t *testing.T) []example {
 		with("delete-wrap-code", "DELETE", "/api/v1/wrap-codes/solved?version=2", nil),
 		with("delete-agent", "DELETE", "/api/v1/agents/"+w.agentID, nil),
 		with("delete-team", "DELETE", "/api/v1/teams/red?version=2", nil),
+	}
+}
+
+// setup is what engineers and administrators do.
+func (w world) setup(t *testing.T) []example {
+	return []example{
+		show("list-numbers", "/api/v1/numbers"),
+		show("show-number", "/api/v1/numbers/4000"),
+		with("put-number", "PUT", "/api/v1/numbers/4000", m{"flow": "main", "queue": nil, "title": "Front", "version": 1}),
+		with("delete-number", "DELETE", "/api/v1/numbers/4000?version=2", nil),
+		show("list-trunks", "/api/v1/trunks"),
+		with("create-trunk", "POST", "/api/v1/trunks", m{"name": "second", "enabled": false, "settings": m{"host": "192.0.2.1"}}),
+		show("show-trunk", "/api/v1/trunks/"+w.trunkID),
+		with("put-trunk", "PUT", "/api/v1/trunks/"+w.trunkID, m{"name": "carrier", "enabled": true, "version": 1, "settings": m{"match_addresses": []string{"203.0.113.0/24"}, "match_digest": m{"username": "pbx"}}}),
+		with("delete-trunk", "DELETE", "/api/v1/trunks/"+w.trunkID+"?version=2", nil),
 		show("list-queues", "/api/v1/queues"),
 		show("show-queue", "/api/v1/queues/spare"),
 		with("put-queue", "PUT", "/api/v1/queues/spare", m{"title": m{"en": "Help", "zh-CN": "帮助"}, "settings": m{"max_wait_s": 60}, "version": 1}),

@@ -61,17 +61,7 @@ func (o *office) populate() world {
 	made(ask{method: "PUT", path: "/api/v1/prompts/welcome/en", body: map[string]any{"text": "Welcome"}}, 200)
 	w.tokenID = decode[struct{ ID string }](t, made(ask{method: "POST", path: "/api/v1/tokens", body: map[string]any{"name": "doomed", "role": "agent"}}, 201)).ID
 	w.accountID = decode[struct{ ID string }](t, made(ask{method: "POST", path: "/api/v1/accounts", body: map[string]any{"login": "moved", "password": goodPassword, "role": "agent"}}, 201)).ID
-	w.agentID = decode[struct{ ID string }](t, made(ask{method: "POST", path: "/api/v1/accounts", body: map[string]any{"login": "worker", "password": goodPassword, "role": "agent"}}, 201)).ID
-	for _, a := range []ask{
-		{path: "/api/v1/teams/red", body: map[string]any{"title": map[string]string{"en": "Red"}, "supervisors": []string{w.accountID}}},
-		{path: "/api/v1/skills/french", body: map[string]any{"title": map[string]string{"en": "French"}}},
-		{path: "/api/v1/pause-reasons/lunch", body: map[string]any{"title": map[string]string{"en": "Lunch"}}},
-		{path: "/api/v1/wrap-codes/solved", body: map[string]any{"title": map[string]string{"en": "Solved"}, "queue": "support"}},
-		{path: "/api/v1/agents/" + w.agentID, body: map[string]any{"team": "red", "queues": []string{"support"}, "skills": map[string]int{"french": 3}}},
-	} {
-		a.method = "PUT"
-		made(a, 200)
-	}
+	w.agentID = o.staff(w.accountID)
 	w.outTrunkID = o.otherTrunk(admin)
 	w.routeID = decode[struct{ ID string }](t, made(ask{method: "POST", path: "/api/v1/outbound-routes", body: map[string]any{
 		"name": "out", "trunks": []string{w.outTrunkID}, "settings": map[string]any{"prefixes": []string{"+86"}}}}, 201)).ID
@@ -94,6 +84,23 @@ func (o *office) populate() world {
 	}
 	w.attachmentID = decode[struct{ ID string }](t, made(ask{method: "POST", path: w.ticketPath("/attachments?name=x.txt"), body: []byte("hello"), media: "application/octet-stream"}, 201)).ID
 	return w
+}
+
+// staff makes an agent, and one of everything that there is about agents.
+func (o *office) staff(supervisor string) (id string) {
+	o.t.Helper()
+	admin := o.token(login.Admin)
+	agent := decode[struct{ ID string }](o.t, o.must(admin, "POST", "/api/v1/accounts", m{"login": "worker", "password": goodPassword, "role": "agent"}, 201)).ID
+	for _, a := range []ask{
+		{path: "/api/v1/teams/red", body: map[string]any{"title": map[string]string{"en": "Red"}, "supervisors": []string{supervisor}}},
+		{path: "/api/v1/skills/french", body: map[string]any{"title": map[string]string{"en": "French"}}},
+		{path: "/api/v1/pause-reasons/lunch", body: map[string]any{"title": map[string]string{"en": "Lunch"}}},
+		{path: "/api/v1/wrap-codes/solved", body: map[string]any{"title": map[string]string{"en": "Solved"}, "queue": "support"}},
+		{path: "/api/v1/agents/" + agent, body: map[string]any{"team": "red", "queues": []string{"support"}, "skills": map[string]int{"french": 3}}},
+	} {
+		o.must(admin, "PUT", a.path, a.body, 200)
+	}
+	return agent
 }
 
 // otherTrunk makes a trunk that routes may use.

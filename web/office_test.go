@@ -145,24 +145,47 @@ func (o *office) wire() Config {
 	edge, err := sip.New(sip.Config{ListenUDPTCP: "127.0.0.1:0", Engine: engine, Acceptor: board, Directory: directory, Trace: trace, Log: log})
 	must(err)
 	run(edge.Run)
-	espeak, err := speech.NewEspeak()
-	must(err)
-	voice, err := speech.NewVoice(espeak, filepath.Join(dir, "speech"))
-	must(err)
+	voice := o.voice(dir)
 	line := acd.NewLine(acd.LineConfig{Queues: queues, Agents: agents, Pool: o.pool, Log: log})
-	hub, err := peer.NewHub(peer.Config{Engine: engine, UDPAddr: "127.0.0.1:0", Log: log})
-	must(err)
-	run(hub.Run)
-	figures := acdboard.New(acdboard.Config{Pool: o.pool, Queues: queues, Line: line, Agents: agents, Log: log})
-	run(figures.Run)
-	phones, err := softphone.New(softphone.Config{Agents: agents, Line: line, Queues: queues, Calls: board, Hub: hub, Desk: desk, Pops: desk, Board: figures, Log: log})
-	must(err)
-	run(phones.Run)
+	phones := o.phones(softphone.Config{Agents: agents, Line: line, Queues: queues, Calls: board, Desk: desk, Pops: desk, Log: log}, engine, run)
 	return Config{
 		Pool: o.pool, Desk: desk, Recordings: store, Directory: directory, Edge: edge, Trace: trace, Flows: ivr.NewStore(o.pool, ivr.Rules{}, voice),
 		Queues: queues, Line: line, Agents: agents, Routes: out, Phones: phones, Switchboard: board, Journal: journal, Engine: engine,
 		Log: log, Version: "1.2.3",
 	}
+}
+
+// voice makes what speaks.
+func (o *office) voice(dir string) *speech.Voice {
+	o.t.Helper()
+	espeak, err := speech.NewEspeak()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	voice, err := speech.NewVoice(espeak, filepath.Join(dir, "speech"))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return voice
+}
+
+// phones makes what browsers are connected to.
+func (o *office) phones(cfg softphone.Config, engine *media.Engine, run func(func(context.Context) error)) *softphone.Gateway {
+	o.t.Helper()
+	hub, err := peer.NewHub(peer.Config{Engine: engine, UDPAddr: "127.0.0.1:0", Log: cfg.Log})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	figures := acdboard.New(acdboard.Config{Pool: o.pool, Queues: cfg.Queues, Line: cfg.Line, Agents: cfg.Agents, Log: cfg.Log})
+	cfg.Hub, cfg.Board = hub, figures
+	g, err := softphone.New(cfg)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	run(hub.Run)
+	run(figures.Run)
+	run(g.Run)
+	return g
 }
 
 // token returns an API token of a role.

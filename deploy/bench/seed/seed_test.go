@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"hotline"
 	"hotline/deploy/bench/seed"
 	"hotline/postgres/pgtest"
 	"hotline/tickets"
@@ -77,6 +78,7 @@ func TestSeedIsWhatListsAndSearchesSee(t *testing.T) {
 	desk, s := tickets.New(pool, tickets.Config{}), stopwatch{t, n}
 	lists(s, desk, owner, party)
 	searches(s, desk)
+	inScope(s, desk, owner, party)
 }
 
 // TestSeedTokensAreTheProducts compares a sample of the documents with what the product's tokeniser makes of the rows they stand for.
@@ -150,6 +152,34 @@ func lists(s stopwatch, desk *tickets.Desk, owner, party string) {
 			p, err := desk.List(s.Context(), tickets.Filter{Query: q, States: open})
 			return len(p.Items), err
 		})
+	}
+}
+
+// inScope measures the lists as they are for an agent of two queues and for one of a queue that has little.
+func inScope(s stopwatch, desk *tickets.Desk, owner, party string) {
+	const bar, search = 20 * time.Millisecond, 100 * time.Millisecond
+	open := []tickets.State{tickets.StateOpen}
+	for name, see := range map[string]hotline.Scope{
+		"two queues": {Account: owner, Queues: []string{"sales", "field"}, Loose: true},
+		"own":        {Account: owner},
+	} {
+		desk := desk.For(see)
+		for what, f := range map[string]tickets.Filter{
+			"list": {}, "list open": {States: open}, "list new+open": {States: []tickets.State{tickets.StateNew, tickets.StateOpen}}, "list nobody's": {Owner: "none"},
+			"list queue": {Queue: "sales"}, "list a queue of others": {Queue: "support"}, "list owner": {Owner: owner}, "list party": {Party: party},
+		} {
+			s.holds(name+": "+what, bar, false, func(int) (int, error) { p, err := desk.List(s.Context(), f); return len(p.Items), err })
+		}
+		for what, q := range map[string]string{"common word": "refund", "zh2": "退款", "rare": seed.Rare[0]} {
+			s.holds(name+": list with "+what, search, false, func(int) (int, error) {
+				p, err := desk.List(s.Context(), tickets.Filter{Query: q, States: open})
+				return len(p.Items), err
+			})
+			s.holds(name+": search "+what, search, false, func(int) (int, error) {
+				p, err := desk.Search(s.Context(), tickets.SearchQuery{Query: q, Audience: tickets.Staff})
+				return len(p.Items), err
+			})
+		}
 	}
 }
 
