@@ -80,6 +80,7 @@ func measureProduct(ctx context.Context, r *run, binary string, tickets int, onl
 	}
 	return measure(only,
 		part{"latency", func() error { return reportLatency(ctx, r, g, pg) }},
+		part{"agents at work", func() error { return reportDesks(ctx, r, p) }},
 		part{"calls with audio", func() error { return reportCrowd(ctx, r, p, g) }},
 		part{"calls a second", func() error { return reportRush(ctx, r, p, g, peer, pg) }},
 		part{"lists and search", func() error { return reportLists(ctx, r, p, tickets) }},
