@@ -22,8 +22,9 @@
 //	sip          native edge: trunks, numbers, dialogs, offer/answer, SIP trace
 //	recordings   keep, encrypt, find, play, expire
 //	tickets      parties, identities, tickets, timeline, search, audit
-//	acd          queues and those who wait in them
+//	acd          queues, those who wait in them, agents, and the offers between the two
 //	ivr          flows, the interpreter, prompts, speech, hours, voicemail
+//	softphone    agents' browsers: socket, screen-pop, call commands, supervision, live board
 //	web          HTTP API, login, console
 //	cmd/hotline  reads configuration, wires the packages, runs
 package hotline
