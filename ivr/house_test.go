@@ -2,6 +2,7 @@ package ivr
 
 import (
 	"context"
+	"flag"
 	"io"
 	"log/slog"
 	"os"
@@ -24,7 +25,13 @@ import (
 	"hotline/tickets"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+// TestMain lets more tests run at once than there are processors: most of their time goes by in listening.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		panic(err)
+	}
+	pgtest.Main(m)
+}
 
 // testVoice is the real voice; what it has spoken is shared by all runs of the tests on this machine.
 var testVoice = sync.OnceValues(func() (*speech.Voice, error) {
