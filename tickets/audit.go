@@ -67,7 +67,8 @@ type AuditFilter struct {
 	Subject string
 	Actor   string
 	Action  string
-	Before  int64 // entries older than this one; 0: from the newest
+	Actors  []string // what only these have done; nil: everybody
+	Before  int64    // entries older than this one; 0: from the newest
 	Limit   int
 }
 
@@ -76,8 +77,8 @@ func (d *Desk) AuditLog(ctx context.Context, f AuditFilter) (list []AuditEntry, 
 	limit := pageSize(f.Limit)
 	rows, err := d.pool.Query(ctx, `
 		select seq, at, actor, actor_name, action, subject, remote, data from audit
-		where ($1 = '' or subject = $1) and ($2 = '' or actor = $2) and ($3 = '' or action = $3) and ($4 = 0 or seq < $4)
-		order by seq desc limit $5`, f.Subject, f.Actor, f.Action, f.Before, limit+1)
+		where ($1 = '' or subject = $1) and ($2 = '' or actor = $2) and ($3 = '' or action = $3) and ($4 = 0 or seq < $4) and ($6::text[] is null or actor = any($6))
+		order by seq desc limit $5`, f.Subject, f.Actor, f.Action, f.Before, limit+1, f.Actors)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the audit: %w", err)
 	}

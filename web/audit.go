@@ -39,7 +39,11 @@ func (s *Server) listAudit(ctx context.Context, in *listAuditInput) (*api.Reply[
 	if err != nil {
 		return nil, err
 	}
-	entries, next, err := s.cfg.Desk.AuditLog(ctx, tickets.AuditFilter{Subject: in.Subject, Actor: in.Actor, Action: in.Action, Before: before, Limit: in.Limit})
+	f := tickets.AuditFilter{Subject: in.Subject, Actor: in.Actor, Action: in.Action, Before: before, Limit: in.Limit}
+	if see := api.Of(ctx).Who.See; !see.All {
+		f.Actors = append([]string{see.Account}, see.People...) // what the people whom somebody watches over have done
+	}
+	entries, next, err := s.cfg.Desk.AuditLog(ctx, f)
 	return api.Answer(api.PageOf(entries, api.CursorOf(next), func(a tickets.AuditEntry) AuditEntry {
 		return AuditEntry{a.Seq, api.Time(a.At), Owner{a.Actor.ID, a.Actor.Name}, a.Action, a.Subject, a.Remote, api.Object(a.Data)}
 	}), err)

@@ -188,7 +188,7 @@ func (o *office) picture() (p string) {
 // lists are the operations that list what belongs to queues.
 var lists = []string{"/api/v1/tickets", "/api/v1/tickets?state=new,open,pending", "/api/v1/tickets?owner=none", "/api/v1/tickets?queue=%s", "/api/v1/tickets?q=%s", "/api/v1/tickets?party=%s",
 	"/api/v1/search?q=secret", "/api/v1/tasks", "/api/v1/tasks?queue=%s", "/api/v1/callbacks", "/api/v1/calls", "/api/v1/calls?queue=%s", "/api/v1/calls?ticket=%s", "/api/v1/calls/live",
-	"/api/v1/mentions", "/api/v1/parties/%s/contacts", "/api/v1/agents", "/api/v1/board"}
+	"/api/v1/mentions", "/api/v1/parties/%s/contacts", "/api/v1/agents", "/api/v1/board", "/api/v1/audit"}
 
 // listsAreNarrow looks into every list for what is the other side's.
 func (o *office) listsAreNarrow(s [2]*side) {
