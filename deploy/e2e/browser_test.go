@@ -23,7 +23,7 @@ type browser struct {
 	h    *house
 	name string // login
 	hz   float64
-	in   io.WriteCloser
+	pen  io.WriteCloser
 	done chan struct{} // the process has ended
 
 	mu      sync.Mutex
@@ -73,12 +73,13 @@ func micro(t testing.TB, hz float64) string {
 // sits starts a browser with a tone for a microphone and logs an account in.
 func (h *house) sits(login string, hz float64) *browser {
 	h.t.Helper()
-	b := h.opens(hz)
+	b := h.opens(hz, "")
 	b.logIn(login, h.password[login])
 	return b
 }
 
-func (h *house) opens(hz float64) *browser {
+// opens starts a browser, in another network unless its name is "".
+func (h *house) opens(hz float64, network string) *browser {
 	h.t.Helper()
 	node, chromium := need(h.t, "node", "nodejs"), need(h.t, "chromium", "chromium")
 	if _, err := os.Stat("../../web/console/node_modules/playwright-core"); err != nil {
@@ -89,11 +90,14 @@ func (h *house) opens(hz float64) *browser {
 		h.t.Fatal(err)
 	}
 	cmd := exec.Command(node, "browser/agent.mjs")
+	if network != "" {
+		cmd = exec.Command(need(h.t, "ip", "iproute2"), "netns", "exec", network, node, "browser/agent.mjs")
+	}
 	cmd.Env = append(os.Environ(), "HOTLINE_URL="+h.http, "HOTLINE_CHROMIUM="+chromium, "MIC="+micro(h.t, hz), "HOTLINE_ARTIFACTS="+artifacts)
 	b := &browser{t: h.t, h: h, hz: hz, done: make(chan struct{}), changed: make(chan struct{}), replies: map[int]message{}}
 	out, err := cmd.StdoutPipe()
 	if err == nil {
-		b.in, err = cmd.StdinPipe()
+		b.pen, err = cmd.StdinPipe()
 	}
 	var stderr logFile
 	cmd.Stderr = &stderr
@@ -105,7 +109,12 @@ func (h *house) opens(hz float64) *browser {
 	}
 	go b.read(out)
 	h.t.Cleanup(func() {
-		b.in.Close()
+		if h.t.Failed() {
+			for range 2 {
+				h.t.Logf("%s's connection: %s", b.name, b.try("stats", nil).Data)
+			}
+		}
+		b.pen.Close()
 		select {
 		case <-b.done:
 		case <-time.After(15 * time.Second):
@@ -202,7 +211,7 @@ func (b *browser) try(verb string, args map[string]any) message {
 	}
 	raw, err := json.Marshal(line)
 	if err == nil {
-		_, err = b.in.Write(append(raw, '\n'))
+		_, err = b.pen.Write(append(raw, '\n'))
 	}
 	if err != nil {
 		b.t.Fatal(err)

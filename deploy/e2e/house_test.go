@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -92,6 +94,14 @@ func newHouse(t testing.TB, env ...string) *house {
 		fmt.Sprintf("HOTLINE_RTP_PORTS=%d-%d", rtp, rtp+999), "HOTLINE_DATA_DIR="+h.dir, "HOTLINE_LOG_LEVEL=warn",
 		"HOTLINE_WEBRTC_ADDR=127.0.0.1:0")
 	h.env = append(h.env, env...)
+	for _, pair := range env {
+		if at, ok := strings.CutPrefix(pair, "HOTLINE_HTTP_ADDR="); ok {
+			h.http = "http://" + at
+		}
+		if pair == "HOTLINE_HTTP_TLS=self-signed" {
+			h.http = strings.Replace(h.http, "http://", "https://", 1)
+		}
+	}
 	os.Chmod(h.dir, 0o755) // the cluster runs as another user when we are root
 	t.Cleanup(h.stop)
 	t.Cleanup(func() {
@@ -225,7 +235,7 @@ func (h *house) api(method, path string, body, v any) int {
 	if reader != nil {
 		req.Header.Set("Content-Type", contentType)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := h.client().Do(req)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -245,6 +255,20 @@ func (h *house) api(method, path string, body, v any) int {
 		}
 	}
 	return resp.StatusCode
+}
+
+// client speaks to the product. Its own certificate is believed because it is in its data folder, and checked like any other.
+func (h *house) client() *http.Client {
+	if strings.HasPrefix(h.http, "http://") {
+		return http.DefaultClient
+	}
+	raw, err := os.ReadFile(filepath.Join(h.dir, "tls", "console.crt"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(raw)
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
 }
 
 // eventually asks until the answer is yes, or fails after the limit.

@@ -135,7 +135,7 @@ func (l *line) hears(on, off []float64) {
 			said += fmt.Sprintf("%.0f Hz: %.2f  ", hz, share(pcm, hz))
 		}
 		for _, hz := range on {
-			if share(pcm, hz) < 0.8/float64(len(on)+1) {
+			if share(pcm, hz) < 0.8/float64(len(on)) {
 				return false
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,18 +21,23 @@ import (
 type street struct {
 	t     testing.TB
 	name  string
+	cable string     // our end of it
 	house netip.Addr // the product's address
 	there netip.Addr // the stranger's
 }
 
+// streets counts them: tests that run side by side have one each.
+var streets atomic.Int32
+
 func newStreet(t testing.TB) *street {
 	t.Helper()
-	id := os.Getpid() % 4096
+	id := (os.Getpid() + 1000*int(streets.Add(1))) % 4096
 	s := &street{
 		t: t, name: fmt.Sprintf("hotline-e2e-%d", id),
 		house: netip.AddrFrom4([4]byte{10, 203, byte(id >> 6), byte(id&63)*4 + 1}), there: netip.AddrFrom4([4]byte{10, 203, byte(id >> 6), byte(id&63)*4 + 2}),
 	}
 	near, far := fmt.Sprintf("hl%da", id), fmt.Sprintf("hl%db", id)
+	s.cable = near
 	s.ip("netns", "add", s.name)
 	t.Cleanup(func() {
 		exec.Command("ip", "link", "del", near).Run() // the other end goes with it
@@ -44,6 +50,7 @@ func newStreet(t testing.TB) *street {
 	s.ip("link", "set", near, "up")
 	s.ip("-n", s.name, "addr", "add", s.there.String()+"/30", "dev", far)
 	s.ip("-n", s.name, "link", "set", far, "up")
+	s.ip("-n", s.name, "link", "set", "lo", "up")
 	return s
 }
 
@@ -54,6 +61,16 @@ func (s *street) ip(args ...string) {
 		s.t.Fatalf("this test calls from a network namespace of its own: run it as root, in a container with CAP_NET_ADMIN and CAP_SYS_ADMIN (ip %s: %v %s)",
 			strings.Join(args, " "), err, out)
 	}
+}
+
+// cut pulls the cable out, or puts it back.
+func (s *street) cut(off bool) {
+	s.t.Helper()
+	state := "up"
+	if off {
+		state = "down"
+	}
+	s.ip("link", "set", s.cable, state)
 }
 
 // socket opens a socket in the street. A socket stays in the network in which it was made, whoever uses it.

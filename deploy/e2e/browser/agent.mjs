@@ -86,6 +86,17 @@ const verbs = {
   async listen({ frequencies }) {
     return await page.evaluate(listen, frequencies)
   },
+  async stats() { // for failures: what the connection sends and gets, and whether the microphone is open
+    return await page.evaluate(async () => {
+      const out = { state: window.e2ePeer?.connectionState, tracks: window.e2ePeer?.getSenders().map((s) => s.track && `${s.track.readyState} enabled ${s.track.enabled} muted ${s.track.muted}`) }
+      for (const e of (await window.e2ePeer?.getStats())?.values() ?? []) {
+        if (e.type === 'outbound-rtp') out.sent = e.packetsSent
+        if (e.type === 'inbound-rtp') out.received = e.packetsReceived
+        if (e.type === 'media-source') out.level = e.audioLevel
+      }
+      return out
+    })
+  },
   async press({ key }) {
     await page.keyboard.press(key)
   },
