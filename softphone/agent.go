@@ -1,6 +1,7 @@
 package softphone
 
 import (
+	"reflect"
 	"slices"
 
 	"hotline"
@@ -63,15 +64,15 @@ func agentView(a acd.Agent) *AgentView {
 	return v
 }
 
-// showAgent tells the tabs of a row that is newer than the one they show.
+// showAgent tells the tabs of a row that is newer than the one they show, or has become another without the database.
 func (st *station) showAgent(a acd.Agent) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.agent != nil && a.Change <= st.agent.version {
+	v, before := agentView(a), st.agent
+	if before != nil && (v.version < before.version || reflect.DeepEqual(v, before)) {
 		return
 	}
-	before := st.agent
-	st.agent = agentView(a)
+	st.agent = v
 	st.emit(eventAgent, st.agent)
 	if a.State == acd.NotResponding && (before == nil || before.State != string(acd.NotResponding)) {
 		st.emit(eventNotice, Notice{Code: "agent.not_responding", Text: "You did not answer several times in a row, so no more calls are offered to you. Go ready when you are back."})

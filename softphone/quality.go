@@ -58,6 +58,9 @@ func (c *counted) silent(now time.Time) bool {
 
 // stats takes what the browser has measured.
 func stats(r request, d statsData) (any, error) {
+	if d.PacketsReceived < 0 || d.Lost < 0 || !(d.JitterMS >= 0 && d.JitterMS < 1e5) || !(d.RTTMS >= 0 && d.RTTMS < 1e5) {
+		return nil, field("data", "stats.data", "the figures cannot be")
+	}
 	r.st.mu.Lock()
 	defer r.st.mu.Unlock()
 	if r.st.phone == r.s {
@@ -128,10 +131,15 @@ func (l *lineWatch) blend(now time.Time, v *LineView) {
 		l.browser = counted{}
 		return
 	}
-	v.Loss = max(v.Loss, l.browser.count(now, l.stats.PacketsReceived, l.stats.Lost))
-	v.JitterMS = max(v.JitterMS, l.stats.JitterMS)
+	loss := l.browser.count(now, l.stats.PacketsReceived, l.stats.Lost)
+	v.Loss, v.JitterMS = max(v.Loss, loss), max(v.JitterMS, l.stats.JitterMS)
 	if l.stats.RTTMS > 0 {
 		v.RTTMS = l.stats.RTTMS
+	}
+	// Half the way there and back, a packet, and the buffer that the jitter needs.
+	delay := time.Duration((l.stats.RTTMS/2 + 20 + 2*l.stats.JitterMS) * float64(time.Millisecond))
+	if mos := media.MOS(loss, delay); v.MOS == 0 || mos < v.MOS {
+		v.MOS = mos
 	}
 }
 
