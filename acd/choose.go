@@ -58,6 +58,13 @@ func (a *Agents) done(r *round) bool {
 	return r.live == 0 && !r.claimed
 }
 
+// open says that more agents may be rung in a round: all are, and none of them answers yet.
+func (a *Agents) open(r *round) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return r.ringAll && !r.claimed
+}
+
 // choose returns who of the free agents is to be rung for a place: one, or with ring all everybody who may. free is sorted by who is
 // idle longest. l.mu is held.
 func (l *Line) choose(p *Place, free []Agent, now time.Time) []string {

@@ -175,7 +175,7 @@ func (l *Line) seekers(now time.Time) []*Place {
 func (p *Place) seeks(now time.Time) bool {
 	s := &p.seek
 	switch {
-	case s.pending || s.taken != nil || s.round != nil && !s.round.ringAll:
+	case s.pending || s.taken != nil || s.round != nil && !p.line.cfg.Agents.open(s.round):
 		return false
 	case p.callback:
 		return p.line.cfg.Caller != nil && p.asked != nil && p.asked.State == "open" && !now.Before(p.asked.NextAt)
