@@ -48,6 +48,7 @@ export const errors = {
       role: 'There is no such role',
       locale: 'This language is not offered',
       timezone: 'There is no such time zone',
+      scope: 'There is no such scope',
     },
     token: {
       exists: 'A token of this name exists',
@@ -57,6 +58,7 @@ export const errors = {
       expiry: 'The date is in the past',
     },
     tickets: {
+      task_unknown: 'There is no such task',
       mention: 'This cannot be mentioned',
       mention_unknown: 'There is nobody of this name',
       call_there: 'The call is on that ticket already',
@@ -370,6 +372,8 @@ export const errors = {
       cannot_listen: 'The port for sound is taken',
       stopped: 'The hotline is closing down',
     },
+    softphone: { none: 'This hotline has no phones in the browser' },
+    upload: { many: 'Too many files are being sent; try again in a moment' },
     scope: {
       all: 'This needs a view of everything',
       queue: 'This queue is not yours to change',

@@ -34,9 +34,11 @@ export const errors = {
       role: '角色不存在',
       locale: '不支持此语言',
       timezone: '时区不存在',
+      scope: '没有这个可见范围',
     },
     token: { exists: '同名令牌已存在', unknown: '令牌不存在', name: '令牌需要名称', role: '角色不存在', expiry: '日期已过' },
     tickets: {
+      task_unknown: '没有这个任务',
       mention: '不能提及',
       mention_unknown: '没有此人',
       call_there: '通话已在该工单上',
@@ -345,6 +347,8 @@ export const errors = {
       cannot_listen: '音频端口被占用',
       stopped: '系统正在关闭',
     },
+    softphone: { none: '此热线没有网页电话' },
+    upload: { many: '正在上传的文件太多，请稍后再试' },
     scope: {
       all: '需要查看全部的权限',
       queue: '您无权更改此队列',
