@@ -30,7 +30,10 @@ func (r restless) Dial(ctx context.Context, d call.Dial) (call.Leg, error) {
 		return nil, err
 	}
 	l := <-r.phones.rung
-	switch r.rand(4) {
+	switch r.rand(5) {
+	case 4:
+		_ = l.Answer(ctx)
+		time.AfterFunc(time.Duration(r.rand(30))*time.Millisecond, l.HangUp) // in mid-talk
 	case 0:
 	case 1:
 		l.HangUp()
@@ -115,6 +118,9 @@ func (v *conversation) restlessly(dice func(int) int, colleagues []*calltest.Bro
 				}
 			}
 		})
+	}
+	if dice(3) == 0 {
+		time.AfterFunc(time.Duration(dice(40))*time.Millisecond, v.caller.HangUp) // at any moment
 	}
 	both.Wait()
 	v.caller.HangUp()
