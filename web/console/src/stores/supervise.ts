@@ -3,6 +3,7 @@ import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 import type { BoardCall, SuperviseMode } from '@/api/agent-types'
 import { i18n } from '@/i18n'
+import { phone as phoneNumber } from '@/lib/text'
 import { useSocket } from '@/softphone/socket'
 import { useSoftphone } from '@/softphone/store'
 import { useToasts } from './toasts'
@@ -40,7 +41,7 @@ export const useSupervise = defineStore('supervise', () => {
       } else {
         await phone.needPhone()
         await socket.send('supervise.start', { call_id: call.id, mode })
-        names.value = { agent: call.agent?.name ?? '', caller: call.caller.name || call.caller.number }
+        names.value = { agent: call.agent?.name ?? '', caller: call.caller.name || phoneNumber(call.caller.number) }
       }
       take({ call_id: call.id, mode })
     } catch (error) {
