@@ -5,5 +5,6 @@
 // waits for a caller and never shows an internal note to anybody but staff.
 //
 // Start at desk.go; ring.go is a call becoming a ticket, attach.go the rule by which it joins an older one, event.go the chain that
-// every change is appended to, states.go what may follow what.
+// every change is appended to, states.go what may follow what, scope.go how a desk looks to somebody who sees a part of it. Numbers,
+// the words of search, screen-pops, mentions, files, call-backs and the proof of histories have packages of their own below.
 package tickets

@@ -4,7 +4,8 @@
 // what is asked of package login by the permission that stands beside each route. It keeps nothing of its own but the memory of who
 // is listening to what, and it never decides anything about a call or a ticket.
 //
-// Start reading at routes.go, the table of all routes; exchange.go is what every request passes, auth.go how it is let in.
+// Start reading at routes.go, the table of all routes; exchange.go is what every request passes, auth.go how it is let in, scope.go whose
+// tickets and calls it sees. The frame (routes, problems, JSON) is package api below, the routes about agents are package staff.
 package web
 
 import (
