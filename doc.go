@@ -11,6 +11,25 @@
 // file, and from there applied to PostgreSQL: call writes its rows, tickets finds the party and makes or joins the ticket when the
 // phone rings. recordings taps the caller's stream. acd keeps the line of those who wait.
 //
+// # A call that an agent answers
+//
+// ivr puts the caller in the line of acd, which finds a free agent, reserves the agent's row and asks softphone to show it: the
+// pop stands on the agent's screen before it rings (who calls comes from tickets). The browser says offer.answer over its socket,
+// acd lets exactly one win, and the caller's goroutine goes on with call.Call.Talk: one media.Room with the caller's stream and that of
+// the browser, which media/peer holds since login. Hold, transfer, consultation and conference arrive as closures that the call's
+// goroutine runs (call.Call.Do). When the browser goes, the caller hears music and the seat is kept; when it comes back it is reseated,
+// and after 20 s the caller is back at the head of the queue. After-call work begins in the transaction that ends the call.
+//
+// # A whisper
+//
+// A supervisor's browser says supervise.start; softphone asks whose queue it is (web's scope) and writes the audit line; the closure
+// adds the supervisor's stream to the room as a coach, whom only the agent hears. The recorder taps what the caller hears.
+//
+// # A call out
+//
+// softphone asks sip/routes whether the number may be called, ivr originates a call whose own leg is dialled, and sip.Edge.Dial tries
+// the trunks of the routes in their order.
+//
 // # Folders
 //
 // A package imports only what stands above it in this list (layers_test.go holds that):
@@ -18,8 +37,9 @@
 //	.            errors, ids, scopes
 //	media        RTP, codecs, jitter, prompts, DTMF, rooms, recorder taps, browsers (media/peer); no SIP, no business word
 //	postgres     connect or run the cluster, migrations, transactions, databases for tests
-//	call         Leg, Call, the facts of a call and their Journal
+//	call         Leg, Call, Talk, the facts of a call and their Journal
 //	sip          native edge: trunks, numbers, dialogs, offer/answer, SIP trace
+//	sip/routes   where calls may go out, through which trunks, and how many
 //	recordings   keep, encrypt, find, play, expire
 //	tickets      parties, identities, tickets, timeline, search, audit
 //	acd          queues, those who wait in them, agents, and the offers between the two
