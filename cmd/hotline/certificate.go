@@ -46,7 +46,7 @@ type certificate struct {
 // openCertificate reads the certificate of c, or makes it. Phones on a local network need HTTPS for the microphone, and no authority
 // certifies their addresses.
 func openCertificate(c config, log *slog.Logger) (*certificate, error) {
-	t := &certificate{certFile: c.HTTPTLSCert, keyFile: c.HTTPTLSKey, own: c.SelfSigned, log: log}
+	t := &certificate{certFile: c.HTTP.Cert, keyFile: c.HTTP.Key, own: c.HTTP.SelfSigned, log: log}
 	if t.own {
 		dir := filepath.Join(c.DataDir, "tls")
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -67,7 +67,7 @@ func certificateNames(c config) []string {
 	if c.ExternalAddr.IsValid() {
 		names = append(names, c.ExternalAddr.String())
 	}
-	if host, _, err := net.SplitHostPort(c.HTTPAddr); err == nil {
+	if host, _, err := net.SplitHostPort(c.HTTP.Addr); err == nil {
 		if a, err := netip.ParseAddr(host); err == nil && !a.IsUnspecified() {
 			return unique(append(names, a.String()))
 		}

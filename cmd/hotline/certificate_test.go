@@ -42,7 +42,7 @@ func shown(t *testing.T, c *certificate) *x509.Certificate {
 // TestSelfSignedCertificate: it is made once, names what browsers may type, is kept over a restart, and is made anew before it ends,
 // when a name is missing, and when its key is gone; without a restart too.
 func TestSelfSignedCertificate(t *testing.T) {
-	c := config{SelfSigned: true, DataDir: t.TempDir(), HTTPAddr: "0.0.0.0:8443"}
+	c := config{DataDir: t.TempDir(), HTTP: httpConfig{Addr: "0.0.0.0:8443", SelfSigned: true}}
 	open := func() *certificate {
 		t.Helper()
 		cert, err := openCertificate(c, slog.New(slog.DiscardHandler))
@@ -88,7 +88,7 @@ func TestSelfSignedCertificate(t *testing.T) {
 		t.Errorf("the process showed one until %s, then one until %s", ending.NotAfter, renewed.NotAfter)
 	}
 	before := open().fingerprint()
-	c.HTTPAddr = "127.0.0.7:8443"
+	c.HTTP.Addr = "127.0.0.7:8443"
 	if named := open(); named.fingerprint() == before || shown(t, named).VerifyHostname("127.0.0.7") != nil {
 		t.Error("a new address is not in the certificate")
 	}

@@ -21,16 +21,9 @@ import (
 // config is the process's own configuration: what must be known before the database is. Trunks, numbers, menus and queues live in
 // the database. Each key stands once in the YAML file (lower case) or in the environment (HOTLINE_ and upper case), which wins.
 type config struct {
-	HTTPAddr     string
-	HTTPTLSCert  string
-	HTTPTLSKey   string
-	SelfSigned   bool // serve HTTPS with a certificate of our own making
-	WebRTCAddr   string
-	WebRTCHosts  []netip.Addr
-	SIPAddr      string
-	SIPTLSAddr   string
-	SIPTLSCert   string
-	SIPTLSKey    string
+	HTTP         httpConfig
+	WebRTC       webrtcConfig
+	SIP          sipConfig
 	ExternalAddr netip.Addr
 	RTP          portRange
 	DataDir      string
@@ -48,6 +41,25 @@ type config struct {
 	Pop          popConfig
 }
 
+// httpConfig is where the console and the API are.
+type httpConfig struct {
+	Addr       string
+	Cert, Key  string // PEM files
+	SelfSigned bool   // a certificate of our own making
+}
+
+// webrtcConfig is where browsers send audio.
+type webrtcConfig struct {
+	Addr  string
+	Hosts []netip.Addr
+}
+
+// sipConfig is where trunks reach us.
+type sipConfig struct {
+	Addr, TLSAddr string
+	Cert, Key     string // PEM files
+}
+
 // popConfig tells foreign systems who calls.
 type popConfig struct{ URL, Hook string }
 
@@ -62,32 +74,32 @@ type setting struct {
 
 var settings = []setting{
 	{"http_addr", "127.0.0.1:8080", "address of the console and the API", func(c *config, v string) error {
-		return setHostPort(&c.HTTPAddr, v)
+		return setHostPort(&c.HTTP.Addr, v)
 	}},
-	{"http_tls_cert", "", "certificate (PEM file): serve HTTPS", func(c *config, v string) error { return setFile(&c.HTTPTLSCert, v) }},
-	{"http_tls_key", "", "key of the certificate (PEM file)", func(c *config, v string) error { return setFile(&c.HTTPTLSKey, v) }},
+	{"http_tls_cert", "", "certificate (PEM file): serve HTTPS", func(c *config, v string) error { return setFile(&c.HTTP.Cert, v) }},
+	{"http_tls_key", "", "key of the certificate (PEM file)", func(c *config, v string) error { return setFile(&c.HTTP.Key, v) }},
 	{"http_tls", "", "self-signed: serve HTTPS with a certificate that Hotline makes, keeps in the data folder and renews", func(c *config, v string) error {
 		if v != "" && v != "self-signed" {
 			return errors.New("give self-signed, or nothing")
 		}
-		c.SelfSigned = v != ""
+		c.HTTP.SelfSigned = v != ""
 		return nil
 	}},
 	{"webrtc_addr", "127.0.0.1:8444", "address for the audio of agents' browsers, UDP and TCP", func(c *config, v string) error {
-		return setHostPort(&c.WebRTCAddr, v)
+		return setHostPort(&c.WebRTC.Addr, v)
 	}},
 	{"webrtc_hosts", "", "IP addresses that browsers are told for audio, separated by commas; empty: external_addr and the machine's own", setWebRTCHosts},
 	{"sip_addr", "127.0.0.1:5060", "address for SIP over UDP and TCP", func(c *config, v string) error {
-		return setHostPort(&c.SIPAddr, v)
+		return setHostPort(&c.SIP.Addr, v)
 	}},
 	{"sip_tls_addr", "", "address for SIP over TLS; empty: none", func(c *config, v string) error {
 		if v == "" {
 			return nil
 		}
-		return setHostPort(&c.SIPTLSAddr, v)
+		return setHostPort(&c.SIP.TLSAddr, v)
 	}},
-	{"sip_tls_cert", "", "certificate (PEM file) for SIP over TLS", func(c *config, v string) error { return setFile(&c.SIPTLSCert, v) }},
-	{"sip_tls_key", "", "key of that certificate (PEM file)", func(c *config, v string) error { return setFile(&c.SIPTLSKey, v) }},
+	{"sip_tls_cert", "", "certificate (PEM file) for SIP over TLS", func(c *config, v string) error { return setFile(&c.SIP.Cert, v) }},
+	{"sip_tls_key", "", "key of that certificate (PEM file)", func(c *config, v string) error { return setFile(&c.SIP.Key, v) }},
 	{"external_addr", "", "IP address that peers outside reach us by, when behind NAT", setExternal},
 	{"rtp_ports", "20000-23999", "UDP ports for audio, first-last", setRTPPorts},
 	{"data_dir", "data", "folder for the database, recordings, keys and the journal", func(c *config, v string) error {
@@ -246,15 +258,15 @@ func (c *config) take(key, value, place string, line int) error {
 // check holds what concerns more than one key.
 func (c *config) check() error {
 	pairs := []struct{ on, cert, key, certName, keyName string }{
-		{c.HTTPTLSCert + c.HTTPTLSKey, c.HTTPTLSCert, c.HTTPTLSKey, "http_tls_cert", "http_tls_key"},
-		{c.SIPTLSAddr, c.SIPTLSCert, c.SIPTLSKey, "sip_tls_cert", "sip_tls_key"},
+		{c.HTTP.Cert + c.HTTP.Key, c.HTTP.Cert, c.HTTP.Key, "http_tls_cert", "http_tls_key"},
+		{c.SIP.TLSAddr, c.SIP.Cert, c.SIP.Key, "sip_tls_cert", "sip_tls_key"},
 	}
 	for _, p := range pairs {
 		if p.on != "" && (p.cert == "" || p.key == "") {
 			return hotline.Errorf(hotline.Invalid, "config.tls", "TLS needs both %s and %s; set the missing one", p.certName, p.keyName)
 		}
 	}
-	if c.SelfSigned && c.HTTPTLSCert != "" {
+	if c.HTTP.SelfSigned && c.HTTP.Cert != "" {
 		return hotline.Errorf(hotline.Invalid, "config.tls", "http_tls is self-signed and http_tls_cert names a certificate; keep one of them")
 	}
 	if c.Pop.Hook != "" {
@@ -267,7 +279,7 @@ func (c *config) check() error {
 }
 
 // secure says whether the console is served over HTTPS.
-func (c *config) secure() bool { return c.SelfSigned || c.HTTPTLSCert != "" }
+func (c *config) secure() bool { return c.HTTP.SelfSigned || c.HTTP.Cert != "" }
 
 func setHostPort(to *string, v string) error {
 	host, port, err := net.SplitHostPort(v)
@@ -310,13 +322,13 @@ func setExternal(c *config, v string) error {
 }
 
 func setWebRTCHosts(c *config, v string) error {
-	c.WebRTCHosts = nil
+	c.WebRTC.Hosts = nil
 	for _, item := range splitList(v) {
 		addr, err := netip.ParseAddr(item)
 		if err != nil || addr.IsUnspecified() || addr.IsMulticast() {
 			return fmt.Errorf("%q is no address that a browser can send to; give IP addresses, as in 192.168.1.20", item)
 		}
-		c.WebRTCHosts = append(c.WebRTCHosts, addr)
+		c.WebRTC.Hosts = append(c.WebRTC.Hosts, addr)
 	}
 	return nil
 }

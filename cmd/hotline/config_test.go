@@ -52,7 +52,7 @@ func TestConfigEnvironmentWins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.MaxCalls != 9 || c.RTP.First != 30000 || c.RTP.Last != 30099 || len(c.DialOut) != 2 || c.HTTPAddr != "127.0.0.1:8080" {
+	if c.MaxCalls != 9 || c.RTP.First != 30000 || c.RTP.Last != 30099 || len(c.DialOut) != 2 || c.HTTP.Addr != "127.0.0.1:8080" {
 		t.Errorf("got %+v", c)
 	}
 }

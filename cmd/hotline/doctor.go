@@ -62,15 +62,15 @@ func runDoctor(ctx context.Context, args []string, stdout, stderr io.Writer) err
 }
 
 func examineHTTP(ctx context.Context, c config) []finding {
-	l, err := net.Listen("tcp", c.HTTPAddr)
+	l, err := net.Listen("tcp", c.HTTP.Addr)
 	if err == nil {
 		l.Close()
-		return append([]finding{fine("console address %s is free", c.HTTPAddr)}, exposed("http_addr", c.HTTPAddr, c.secure())...)
+		return append([]finding{fine("console address %s is free", c.HTTP.Addr)}, exposed("http_addr", c.HTTP.Addr, c.secure())...)
 	}
 	if running(ctx, c) {
-		return []finding{fine("Hotline is running at %s", c.HTTPAddr)}
+		return []finding{fine("Hotline is running at %s", c.HTTP.Addr)}
 	}
-	return []finding{{fmt.Sprintf("console address %s cannot be used: %v", c.HTTPAddr, err), "stop what uses it, or set http_addr (HOTLINE_HTTP_ADDR) to another", true}}
+	return []finding{{fmt.Sprintf("console address %s cannot be used: %v", c.HTTP.Addr, err), "stop what uses it, or set http_addr (HOTLINE_HTTP_ADDR) to another", true}}
 }
 
 // exposed warns of a console that is reachable from elsewhere without TLS: browsers then refuse the microphone.
@@ -90,7 +90,7 @@ func running(ctx context.Context, c config) bool {
 		client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 		defer client.CloseIdleConnections()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+c.HTTPAddr+"/healthz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+c.HTTP.Addr+"/healthz", nil)
 	if err != nil {
 		return false
 	}
@@ -107,7 +107,7 @@ func examineSIP(ctx context.Context, c config) []finding {
 		return nil // its own listeners hold the ports
 	}
 	var found []finding
-	for _, addr := range []string{c.SIPAddr, c.SIPTLSAddr} {
+	for _, addr := range []string{c.SIP.Addr, c.SIP.TLSAddr} {
 		if addr == "" {
 			continue
 		}
@@ -137,21 +137,21 @@ func examineSIP(ctx context.Context, c config) []finding {
 func examineBrowsers(ctx context.Context, c config) []finding {
 	var found []finding
 	if !running(ctx, c) {
-		l, err := net.Listen("tcp", c.WebRTCAddr)
+		l, err := net.Listen("tcp", c.WebRTC.Addr)
 		if err == nil {
 			l.Close()
 			var u net.PacketConn
-			if u, err = net.ListenPacket("udp", c.WebRTCAddr); err == nil {
+			if u, err = net.ListenPacket("udp", c.WebRTC.Addr); err == nil {
 				u.Close()
 			}
 		}
 		if err != nil {
-			return []finding{{fmt.Sprintf("address %s for agents' audio cannot be used: %v", c.WebRTCAddr, err), "set webrtc_addr (HOTLINE_WEBRTC_ADDR) to another", true}}
+			return []finding{{fmt.Sprintf("address %s for agents' audio cannot be used: %v", c.WebRTC.Addr, err), "set webrtc_addr (HOTLINE_WEBRTC_ADDR) to another", true}}
 		}
-		found = append(found, fine("address %s for agents' audio is free", c.WebRTCAddr))
+		found = append(found, fine("address %s for agents' audio is free", c.WebRTC.Addr))
 	}
-	if !loopback(c.HTTPAddr) && loopback(c.WebRTCAddr) {
-		found = append(found, finding{what: fmt.Sprintf("the console is reachable from other machines, agents' audio is not (webrtc_addr is %s)", c.WebRTCAddr),
+	if !loopback(c.HTTP.Addr) && loopback(c.WebRTC.Addr) {
+		found = append(found, finding{what: fmt.Sprintf("the console is reachable from other machines, agents' audio is not (webrtc_addr is %s)", c.WebRTC.Addr),
 			mend: "set webrtc_addr to 0.0.0.0:8444 and let UDP and TCP through to it"})
 	}
 	return found
@@ -182,10 +182,10 @@ func examineRTP(_ context.Context, c config) []finding {
 
 func examineCertificates(_ context.Context, c config) []finding {
 	var found []finding
-	if c.SelfSigned {
+	if c.HTTP.SelfSigned {
 		found = append(found, fine("HTTPS with a certificate of Hotline's own: browsers warn once; compare the fingerprint that serve prints"))
 	}
-	for _, p := range []struct{ name, cert, key string }{{"http_tls_cert", c.HTTPTLSCert, c.HTTPTLSKey}, {"sip_tls_cert", c.SIPTLSCert, c.SIPTLSKey}} {
+	for _, p := range []struct{ name, cert, key string }{{"http_tls_cert", c.HTTP.Cert, c.HTTP.Key}, {"sip_tls_cert", c.SIP.Cert, c.SIP.Key}} {
 		if p.cert == "" {
 			continue
 		}

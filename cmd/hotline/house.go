@@ -58,8 +58,8 @@ func build(ctx context.Context, c config, demo bool, log *slog.Logger) (h *house
 			h.close()
 		}
 	}()
-	if h.listener, err = net.Listen("tcp", c.HTTPAddr); err != nil {
-		return h, fmt.Errorf("the console cannot listen at %s (http_addr, HOTLINE_HTTP_ADDR): %w", c.HTTPAddr, err)
+	if h.listener, err = net.Listen("tcp", c.HTTP.Addr); err != nil {
+		return h, fmt.Errorf("the console cannot listen at %s (http_addr, HOTLINE_HTTP_ADDR): %w", c.HTTP.Addr, err)
 	}
 	for _, stage := range []func(context.Context, config, bool) error{h.openStore, h.openRecords, h.openEdge, h.openStaff, h.openFlows, h.openPhones, h.openWeb} {
 		if err = stage(ctx, c, demo); err != nil {
@@ -104,7 +104,7 @@ func (h *house) openRecords(_ context.Context, c config, _ bool) (err error) {
 // edge: so the exchange is looked up when the first call comes.
 func (h *house) openEdge(ctx context.Context, c config, _ bool) (err error) {
 	bind := netip.Addr{}
-	if host, _, err := net.SplitHostPort(c.SIPAddr); err == nil {
+	if host, _, err := net.SplitHostPort(c.SIP.Addr); err == nil {
 		bind, _ = netip.ParseAddr(host)
 	}
 	h.engine, err = media.NewEngine(media.Config{PortMin: c.RTP.First, PortMax: c.RTP.Last, BindIP: bind, ExternalIP: c.ExternalAddr, Log: h.log})
@@ -123,7 +123,7 @@ func (h *house) openEdge(ctx context.Context, c config, _ bool) (err error) {
 	}
 	h.trace = sip.NewTrace(sip.TraceConfig{Pool: h.pool, Log: h.log})
 	h.edge, err = sip.New(sip.Config{
-		ListenUDPTCP: c.SIPAddr, ListenTLS: c.SIPTLSAddr, TLSCert: c.SIPTLSCert, TLSKey: c.SIPTLSKey, External: c.ExternalAddr,
+		ListenUDPTCP: c.SIP.Addr, ListenTLS: c.SIP.TLSAddr, TLSCert: c.SIP.Cert, TLSKey: c.SIP.Key, External: c.ExternalAddr,
 		Engine: h.engine, Acceptor: h.board, Directory: h.directory, Routes: h.routes, Trace: h.trace, Log: h.log, MaxCalls: c.MaxCalls,
 	})
 	return err

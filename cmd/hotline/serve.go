@@ -95,14 +95,14 @@ func banner(w io.Writer, c config, h *house, demo bool, first []login.Credential
 	}
 	fmt.Fprintf(w, "Hotline %s\n", versionText())
 	fmt.Fprintf(w, "  console  %s://%s\n", scheme, h.listener.Addr())
-	if c.SelfSigned {
+	if c.HTTP.SelfSigned {
 		fmt.Fprintf(w, "           self-signed certificate, SHA-256 %s\n", h.cert.fingerprint())
 	}
-	fmt.Fprintf(w, "  SIP      %s, UDP and TCP\n", c.SIPAddr)
+	fmt.Fprintf(w, "  SIP      %s, UDP and TCP\n", c.SIP.Addr)
 	udp, _ := h.staff.hub.Addrs()
 	fmt.Fprintf(w, "  browsers %s, UDP and TCP, for the audio of agents\n", udp)
 	if demo {
-		fmt.Fprintf(w, "  dial     sip:4000@%s (4001 is closed: voicemail), or: bin/hotline call --to sip:4000@%s\n", c.SIPAddr, c.SIPAddr)
+		fmt.Fprintf(w, "  dial     sip:4000@%s (4001 is closed: voicemail), or: bin/hotline call --to sip:4000@%s\n", c.SIP.Addr, c.SIP.Addr)
 		fmt.Fprintln(w, "  answer   log in as agent, allow the microphone, go ready")
 	}
 	for _, who := range first {

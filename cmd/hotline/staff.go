@@ -67,11 +67,11 @@ func (h *house) openStaff(ctx context.Context, _ config, _ bool) (err error) {
 // openPhones makes what agents' browsers connect to.
 func (h *house) openPhones(_ context.Context, c config, _ bool) (err error) {
 	s := &h.staff
-	hosts := c.WebRTCHosts
+	hosts := c.WebRTC.Hosts
 	if len(hosts) == 0 && c.ExternalAddr.IsValid() {
 		hosts = []netip.Addr{c.ExternalAddr}
 	}
-	s.hub, err = peer.NewHub(peer.Config{Engine: h.engine, UDPAddr: c.WebRTCAddr, TCPAddr: c.WebRTCAddr, External: hosts, Log: h.log})
+	s.hub, err = peer.NewHub(peer.Config{Engine: h.engine, UDPAddr: c.WebRTC.Addr, TCPAddr: c.WebRTC.Addr, External: hosts, Log: h.log})
 	if err != nil {
 		return err
 	}

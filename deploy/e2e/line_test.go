@@ -181,3 +181,12 @@ func without(pcm []int16, hz float64) time.Duration {
 	}
 	return time.Duration(longest) * 20 * time.Millisecond
 }
+
+// passes waits until so much more audio has come.
+func (l *line) passes(d time.Duration) {
+	l.t.Helper()
+	want := l.now() + int(d.Milliseconds())*8
+	if !soon(d+20*time.Second, func() bool { return l.now() >= want }) {
+		l.t.Fatalf("the audio to the %.0f Hz line stopped", l.hz)
+	}
+}

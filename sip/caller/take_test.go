@@ -30,6 +30,30 @@ func taken(ctx context.Context, c *Client, how Taking) <-chan *Call {
 	return ch
 }
 
+// hearEachOther plays a tone from each side and waits until it is heard on the other.
+func hearEachOther(ctx context.Context, t *testing.T, a, b *Call) {
+	t.Helper()
+	for _, side := range []struct {
+		from, to *Call
+		hz       float64
+	}{{a, b, 440}, {b, a, 660}} {
+		ear := NewEar(0)
+		unplug := side.to.Stream().Tap(ear)
+		side.from.Stream().Play(media.Tone(side.hz, 3*time.Second, 0.5), media.PlayOptions{})
+		for heard := (Heard{}); heard.Sound != Tone; {
+			select {
+			case heard = <-ear.C:
+				if heard.Sound == Tone && (heard.Freq < side.hz-5 || heard.Freq > side.hz+5) {
+					t.Errorf("heard %v, want %.0f Hz", heard, side.hz)
+				}
+			case <-ctx.Done():
+				t.Fatalf("no tone of %.0f Hz came over", side.hz)
+			}
+		}
+		unplug()
+	}
+}
+
 // TestTwoTelephones: one takes the call of the other; each hears the other's tone, keys and hold arrive, and either may hang up.
 func TestTwoTelephones(t *testing.T) {
 	a, b := newClient(t), newTaker(t)
@@ -50,25 +74,7 @@ func TestTwoTelephones(t *testing.T) {
 		if rang != "4000 5000" {
 			t.Errorf("rang as %q", rang)
 		}
-		for _, side := range []struct {
-			from, to *Call
-			hz       float64
-		}{{call, other, 440}, {other, call, 660}} {
-			ear := NewEar(0)
-			unplug := side.to.Stream().Tap(ear)
-			side.from.Stream().Play(media.Tone(side.hz, 3*time.Second, 0.5), media.PlayOptions{})
-			for heard := (Heard{}); heard.Sound != Tone; {
-				select {
-				case heard = <-ear.C:
-					if heard.Sound == Tone && (heard.Freq < side.hz-5 || heard.Freq > side.hz+5) {
-						t.Errorf("heard %v, want %.0f Hz", heard, side.hz)
-					}
-				case <-ctx.Done():
-					t.Fatalf("no tone of %.0f Hz came over", side.hz)
-				}
-			}
-			unplug()
-		}
+		hearEachOther(ctx, t, call, other)
 		if err := call.Press(ctx, "7"); err != nil {
 			t.Fatal(err)
 		}

@@ -238,11 +238,11 @@ func TestTrunksInOrder(t *testing.T) {
 	}
 }
 
-// TestCaps: the caps of a day hold over a restart and over two nodes, begin anew at midnight, and alarm once.
+// TestCaps: the caps of a day hold over a restart, and alarm once.
 func TestCaps(t *testing.T) {
 	o := open(t)
 	o.route(1, Settings{Prefixes: []string{"+86"}}, o.trunks[0])
-	o.limit(func(l *Limits) { l.CallsPerDay, l.AgentMinutesPerDay, l.AgentCallsPerDay, l.MaxMinutes = 5, 10, 0, 30 })
+	o.limit(func(l *Limits) { l.AgentMinutesPerDay, l.AgentCallsPerDay, l.MaxMinutes = 10, 0, 30 })
 	const number = "+8613900139000"
 	l, err := o.Begin(number, "ann")
 	if err != nil {
@@ -285,6 +285,15 @@ func TestCaps(t *testing.T) {
 	if u := other.Usage(); u.Calls != 2 || u.Minutes != 10 || len(u.Agents) != 1 || u.Agents[0].Agent != "ann" {
 		t.Errorf("after a restart: %+v", u)
 	}
+}
+
+// TestCapOfAll: two nodes count together, and begin anew at midnight.
+func TestCapOfAll(t *testing.T) {
+	o := open(t)
+	o.route(1, Settings{Prefixes: []string{"+86"}}, o.trunks[0])
+	o.limit(func(l *Limits) { l.CallsPerDay = 3 })
+	const number = "+8613900139000"
+	other := o.node()
 	for i := range 3 {
 		l, err := []*Book{o.Book, other}[i%2].Begin(number, "bob")
 		if err != nil {

@@ -1,0 +1,93 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestAgentsNetwork lets an agent sit in another network, with HTTPS by the product's own certificate, and cuts the cable in the middle
+// of a call: for two seconds, for longer than a socket lives, and for good. The caller hears music meanwhile, and the agent is back on the
+// same call; in the end the caller is first in the queue again, and a restart after a crash finds the agent free.
+func TestAgentsNetwork(t *testing.T) {
+	t.Parallel()
+	s := newStreet(t)
+	h := newHouse(t, fmt.Sprintf("HOTLINE_HTTP_ADDR=%s:%d", s.house, freePort(t, "tcp")), "HOTLINE_HTTP_TLS=self-signed",
+		fmt.Sprintf("HOTLINE_WEBRTC_ADDR=%s:0", s.house))
+	a := h.opens(agentHz, s.name)
+	a.logIn("agent", h.password["agent"])
+	a.ready()
+	mark := a.mark()
+	const from = "+8613800138020"
+	l := h.queued(from, callerHz)
+	call := a.answers(mark)
+	both := func() {
+		t.Helper()
+		l.hears([]float64{agentHz}, []float64{callerHz})
+		a.hears([]float64{callerHz}, []float64{agentHz})
+	}
+	both()
+	for _, off := range []time.Duration{2 * time.Second, 15 * time.Second} {
+		at := l.now()
+		s.cut(true)
+		l.hearsMusic(agentHz)
+		l.passes(off - time.Second) // the telephone's own clock: the music goes on
+		s.cut(false)
+		both()
+		t.Logf("a cut of %s: the caller was without the agent for %s", off, without(l.since(at), agentHz))
+	}
+	if c := h.call(call); c.EndedAt != nil || c.Phase != "talking" {
+		t.Errorf("after two cuts the call is %+v", c)
+	}
+	mark = a.mark()
+	s.cut(true)
+	l.hearsMusic(agentHz)
+	h.eventually(40*time.Second, "the caller is in the queue again", func() bool { return h.call(call).Phase == "queued" })
+	s.cut(false)
+	a.after(mark, "call.gone", 30*time.Second, func(d json.RawMessage) bool { return field(d, "id") == call })
+	mark = a.mark()
+	if w := a.ask("wrap.done", map[string]any{"call_id": call, "code": "follow-up", "note": ""}); !w.OK {
+		t.Logf("no wrap-up after a lost call: %+v", w.Problem)
+	}
+	a.must("agent.ready", nil)
+	a.answers(mark)
+	both()
+	crashes(h, a, l)
+	a.clean()
+}
+
+// crashes kills the process in the middle of a talk. The call ends, its row is closed, and the agent is free and works on.
+func crashes(h *house, a *browser, l *line) {
+	h.t.Helper()
+	h.kill()
+	mark := a.mark()
+	h.start()
+	a.after(mark, "snapshot", 60*time.Second, func(d json.RawMessage) bool {
+		state := field(d, "agent", "state")
+		return state != "talking" && state != "ringing" && state != "reserved"
+	})
+	l.hangup()
+	if row := h.ended("+8613800138020"); row.Result == "" {
+		h.t.Errorf("the call that was cut is filed as %+v", row)
+	}
+	a.up(mark)
+	h.eventually(30*time.Second, "the agent is ready again", func() bool {
+		a.ask("agent.ready", nil)
+		var all page[struct{ Login, State string }]
+		h.api("GET", "/api/v1/agents", nil, &all)
+		for _, one := range all.Items {
+			if one.Login == "agent" && one.State == "ready" {
+				return true
+			}
+		}
+		return false
+	})
+	mark = a.mark()
+	next := h.queued("+8613800138021", callerHz)
+	a.answers(mark)
+	next.hears([]float64{agentHz}, nil)
+	next.hangup()
+}
