@@ -64,10 +64,13 @@ async function tab(): Promise<string> {
 function lock(name: string): Promise<boolean> {
   if (!navigator.locks) return Promise.resolve(true)
   return new Promise((resolve) => {
-    void navigator.locks.request(`hotline.tab.${name}`, { ifAvailable: true }, (held) => {
-      resolve(held !== null)
-      return held ? new Promise<never>(() => {}) : undefined // kept as long as the page lives
-    })
+    // A reload may find the lock still held by the page that is going away: a moment is enough for that one, never for a copy.
+    navigator.locks
+      .request(`hotline.tab.${name}`, { signal: AbortSignal.timeout(600) }, () => {
+        resolve(true)
+        return new Promise<never>(() => {}) // kept as long as the page lives
+      })
+      .catch(() => resolve(false))
   })
 }
 function randomId(): string {

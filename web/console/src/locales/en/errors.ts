@@ -397,6 +397,7 @@ export const errors = {
       ready: 'Calls may ring for you now: pause first',
     },
     wrap: {
+      extended: 'After-call work cannot be extended any more; pause instead',
       code: 'There is no such wrap-up code',
       code_needed: 'A wrap-up code is needed',
       gone: 'The after-call work is over',

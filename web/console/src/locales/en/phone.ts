@@ -9,7 +9,7 @@ export const phone = {
     not_responding: 'Not responding',
     offline: 'Offline',
   },
-  agentReason: { after_call: 'After a call', no_answer: 'Did not answer', no_media: 'No sound', lost: 'Connection lost', login: 'Just arrived', system: 'By the system' },
+  agentReason: { after_call: 'After a call', no_answer: 'Did not answer', no_media: 'No sound', no_code: 'No wrap-up code was chosen', lost: 'Connection lost', login: 'Just arrived', system: 'By the system' },
   callPhase: { dialing: 'Dialling', talking: 'Talking', held: 'On hold', consulting: 'Asking', conference: 'Conference', away: 'Away' },
   phone: {
     softphone: 'Softphone',

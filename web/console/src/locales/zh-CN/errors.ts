@@ -372,6 +372,7 @@ export const errors = {
       ready: '您处于就绪状态，请先暂停',
     },
     wrap: {
+      extended: '话后处理不能再延长，请改为小休',
       code: '小结代码不存在',
       code_needed: '需要选择小结代码',
       gone: '话后处理已结束',

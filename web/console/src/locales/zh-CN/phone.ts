@@ -9,7 +9,7 @@ export const phone = {
     not_responding: '无应答',
     offline: '离线',
   },
-  agentReason: { after_call: '通话之后', no_answer: '未接听', no_media: '没有声音', lost: '连接中断', login: '刚刚登录', system: '由系统设置' },
+  agentReason: { after_call: '通话之后', no_answer: '未接听', no_media: '没有声音', no_code: '未选择小结代码', lost: '连接中断', login: '刚刚登录', system: '由系统设置' },
   callPhase: { dialing: '呼叫中', talking: '通话中', held: '保持中', consulting: '咨询中', conference: '三方通话', away: '已离开' },
   phone: {
     softphone: '软电话',
