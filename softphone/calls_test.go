@@ -19,7 +19,7 @@ import (
 func (o *office) talking(b *tab, queue, number string) (*caller, softphone.CallView) {
 	o.t.Helper()
 	c := o.call(queue, number)
-	offer := await[softphone.OfferView](b, "offer", nil)
+	offer := b.rings()
 	b.do("offer.answer", map[string]string{"offer": offer.ID})
 	v := await(b, "call", func(v softphone.CallView) bool { return v.ID == offer.CallID && v.Phase == "talking" })
 	return c, v
@@ -129,7 +129,7 @@ func TestTwoAgentsRace(t *testing.T) {
 	errs := make([]error, 2)
 	var both sync.WaitGroup
 	for i, b := range tabs {
-		offer := await[softphone.OfferView](b, "offer", nil)
+		offer := b.rings()
 		both.Go(func() { errs[i] = b.Do(o.ctx(), "offer.answer", map[string]string{"offer": offer.ID}, nil) })
 	}
 	both.Wait()
@@ -157,14 +157,14 @@ func TestDecline(t *testing.T) {
 	if len(rung(ben)) > 0 {
 		first, second, tone = ben, anna, annaTone
 	}
-	offer := await[softphone.OfferView](first, "offer", nil)
+	offer := first.rings()
 	second.refused("offer.gone", "offer.answer", map[string]string{"offer": offer.ID}) // it is not theirs
 	first.do("offer.decline", map[string]string{"offer": offer.ID, "reason": "busy"})
 	if g := await[softphone.Gone](first, "offer.gone", nil); g.Why != "declined" {
 		t.Errorf("gone: %+v", g)
 	}
 	first.refused("offer.gone", "offer.answer", map[string]string{"offer": offer.ID})
-	offer = await[softphone.OfferView](second, "offer", nil)
+	offer = second.rings()
 	second.do("offer.answer", map[string]string{"offer": offer.ID})
 	c.hears(tone)
 }
@@ -184,7 +184,7 @@ func TestCallerLeavesWhileItRings(t *testing.T) {
 	o.queue("sales")
 	b := o.agent(o.account("Anna", "agent", "sales"), annaTone)
 	c := o.call("sales", "+8613900000001")
-	offer := await[softphone.OfferView](b, "offer", nil)
+	offer := b.rings()
 	c.HangUp()
 	if g := await[softphone.Gone](b, "offer.gone", nil); g.ID != offer.ID || g.Why != "caller_left" {
 		t.Errorf("gone: %+v", g)
@@ -208,7 +208,7 @@ func TestTransfers(t *testing.T) {
 	if g := await[softphone.Gone](anna, "call.gone", nil); g.Why != "transfer" {
 		t.Errorf("gone: %+v", g)
 	}
-	offer := await[softphone.OfferView](ben, "offer", nil)
+	offer := ben.rings()
 	if offer.Kind != "direct" || offer.From == nil || offer.From.Name != "Anna" || offer.CallID != v.ID {
 		t.Errorf("the offer: %+v", offer)
 	}
@@ -218,7 +218,7 @@ func TestTransfers(t *testing.T) {
 	anna.quiet()
 	await(ben, "call", func(v softphone.CallView) bool { return v.Phase == "talking" })
 	ben.do("call.transfer", to("queue", "sales"))
-	offer = await[softphone.OfferView](anna, "offer", nil)
+	offer = anna.rings()
 	anna.do("offer.answer", map[string]string{"offer": offer.ID})
 	c.hears(annaTone)
 	await(anna, "call", func(v softphone.CallView) bool { return v.Phase == "talking" })
@@ -247,7 +247,7 @@ func TestConsultConference(t *testing.T) {
 	anna.do("call.consult", to("agent", ben.account))
 	await(anna, "call", func(v softphone.CallView) bool { return v.Consult != nil && v.Consult.State == "ringing" })
 	c.hears(holdTone)
-	offer := await[softphone.OfferView](ben, "offer", nil)
+	offer := ben.rings()
 	if offer.Kind != "consult" || offer.From == nil || offer.From.ID != anna.account {
 		t.Errorf("the offer: %+v", offer)
 	}
@@ -284,7 +284,7 @@ func TestConsultComplete(t *testing.T) {
 	ben := o.agent(o.account("Ben", "agent", "billing"), benTone)
 	c, v := o.talking(anna, "sales", "+8613900000001")
 	anna.do("call.consult", to("queue", "billing"))
-	offer := await[softphone.OfferView](ben, "offer", nil)
+	offer := ben.rings()
 	ben.do("offer.answer", map[string]string{"offer": offer.ID})
 	anna.hears(benTone)
 	anna.do("call.complete", nil)
@@ -314,13 +314,13 @@ func TestConsultCancelled(t *testing.T) {
 	ben := o.agent(o.account("Ben", "agent", "billing"), benTone)
 	c, _ := o.talking(anna, "sales", "+8613900000001")
 	anna.do("call.consult", to("agent", ben.account))
-	offer := await[softphone.OfferView](ben, "offer", nil)
+	offer := ben.rings()
 	anna.do("call.consult.cancel", nil)
 	await(ben, "offer.gone", func(g softphone.Gone) bool { return g.ID == offer.ID })
 	c.hears(annaTone)
 	o.free(ben)
 	anna.do("call.consult", to("agent", ben.account))
-	offer = await[softphone.OfferView](ben, "offer", nil)
+	offer = ben.rings()
 	ben.do("offer.decline", map[string]string{"offer": offer.ID})
 	await(anna, "call", func(v softphone.CallView) bool { return v.Consult != nil && v.Consult.State == "failed" })
 	anna.do("call.consult.cancel", nil)
@@ -397,9 +397,7 @@ func TestWrapUp(t *testing.T) {
 		return x.Deadline != nil && w.Deadline != nil && x.Deadline.After(*w.Deadline)
 	})
 	b.do("wrap.done", map[string]string{"call_id": v.ID, "code": "sold", "note": "two boxes"})
-	at := b.at
 	await[softphone.Gone](b, "wrap.gone", nil)
-	b.at = at // which of the two comes first is open
 	await(b, "agent", func(a softphone.AgentView) bool { return a.State == "ready" })
 }
 
@@ -458,7 +456,7 @@ func TestNothingIsLeftOver(t *testing.T) {
 	anna = anna.again(annaTone)
 	await(anna, "call", func(v softphone.CallView) bool { return v.Phase == "talking" })
 	anna.do("call.consult", to("agent", ben.account))
-	offer := await[softphone.OfferView](ben, "offer", nil)
+	offer := ben.rings()
 	c.HangUp() // while it rings
 	await(ben, "offer.gone", func(g softphone.Gone) bool { return g.ID == offer.ID })
 	o.free(ben)

@@ -21,7 +21,7 @@ func (o *office) tab(account string, also ...func(*softphonetest.Options)) *tab 
 	t, err := softphonetest.Open(o.ctx(), opt)
 	o.check(err)
 	o.tabs = append(o.tabs, t)
-	return &tab{Tab: t, o: o, account: account}
+	return &tab{Tab: t, o: o, account: account, at: map[string]int{}, rung: map[string]bool{}}
 }
 
 // tab is a tab whose failures are the test's.
@@ -29,7 +29,8 @@ type tab struct {
 	*softphonetest.Tab
 	o       *office
 	account string
-	at      int // events before were looked at
+	rung    map[string]bool // offers that were awaited
+	at      map[string]int  // events of a name before were looked at: between names there is no order
 }
 
 func (b *tab) do(cmd string, data any) {
@@ -50,11 +51,11 @@ func (b *tab) refused(code, cmd string, data any) softphone.Problem {
 	return r.Problem
 }
 
-// await waits for the next event of a name that fits, behind those that were awaited before.
+// await waits for the next event of a name that fits, behind those of that name that were awaited before.
 func await[T any](b *tab, name string, fits func(T) bool) T {
 	b.o.t.Helper()
 	var v T
-	_, at, err := b.Await(b.o.ctx(), b.at, name, func(e softphonetest.Event) bool {
+	_, at, err := b.Await(b.o.ctx(), b.at[name], name, func(e softphonetest.Event) bool {
 		v = *new(T)
 		e.Into(&v)
 		return fits == nil || fits(v)
@@ -66,7 +67,15 @@ func await[T any](b *tab, name string, fits func(T) bool) T {
 		}
 		b.o.t.Fatalf("%v\nof %s", err, strings.Join(names, "\n   "))
 	}
-	b.at = at
+	b.at[name] = at
+	return v
+}
+
+// rings waits for a call that has not rung before: an offer comes again when more is known of the caller.
+func (b *tab) rings() softphone.OfferView {
+	b.o.t.Helper()
+	v := await(b, "offer", func(v softphone.OfferView) bool { return !b.rung[v.ID] })
+	b.rung[v.ID] = true
 	return v
 }
 
