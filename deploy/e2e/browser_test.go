@@ -160,7 +160,11 @@ func (b *browser) history() string {
 	defer b.mu.Unlock()
 	var out bytes.Buffer
 	for _, m := range b.seen[max(0, len(b.seen)-40):] {
-		out.WriteString(m.at.Format("15:04:05.000 ") + m.Event + " " + tail(string(m.Data), 400) + "\n")
+		said := string(m.Data)
+		if len(said) > 400 {
+			said = said[:300] + "…" + said[len(said)-100:]
+		}
+		out.WriteString(m.at.Format("15:04:05.000 ") + m.Event + " " + said + "\n")
 	}
 	for _, f := range b.faults {
 		out.WriteString("fault " + tail(f, 400) + "\n")
