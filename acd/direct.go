@@ -30,7 +30,7 @@ func (d *direct) took(t Taken) bool {
 	return true
 }
 
-func (d *direct) refused(_ Offer, why Gone) {
+func (d *direct) refused(_ *ringing, why Gone) {
 	select {
 	case d.no <- why:
 	default:

@@ -27,7 +27,7 @@ type asker interface {
 	// took hands over the agent who answered. False: nobody wants it any more, and the agent is free again.
 	took(t Taken) bool
 	// refused says that an offer is over. It is told of each but the one that was answered, and those that it withdrew itself.
-	refused(o Offer, why Gone)
+	refused(o *ringing, why Gone)
 }
 
 // round is one attempt to find an agent: one is rung, or all at once.
@@ -37,7 +37,7 @@ type round struct {
 	ringAll bool
 	claimed bool // somebody answers
 	dead    bool // nobody asks any more
-	live    int  // offers that ring
+	live    int  // offers that ring, or of whose end the asker was not told yet
 }
 
 // ringing is a live offer.
@@ -271,7 +271,6 @@ func (a *Agents) claim(offerID, agent string) (*ringing, []*ringing, error) {
 // forget takes a live offer out. a.mu is held.
 func (a *Agents) forget(o *ringing) {
 	delete(a.offers, o.ID)
-	o.round.live--
 	if a.over = append(a.over, o.ID); len(a.over) > overKept {
 		a.over = slices.Delete(a.over, 0, len(a.over)-overKept)
 	}
@@ -343,7 +342,14 @@ func (a *Agents) end(ctx context.Context, o *ringing, how outcome) {
 	}
 	a.file(o, now, how.segment())
 	a.withdraw(o, how.why)
-	o.round.asker.refused(o.Offer, how.why)
+	o.round.asker.refused(o, how.why)
+}
+
+// told notes that the asker knows of the end of an offer.
+func (a *Agents) told(o *ringing) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o.round.live--
 }
 
 // segment is the reason that the offer's segment bears.

@@ -261,9 +261,10 @@ func (p *Place) took(t Taken) bool {
 }
 
 // refused implements asker.
-func (p *Place) refused(o Offer, why Gone) {
+func (p *Place) refused(o *ringing, why Gone) {
 	l := p.line
 	l.mu.Lock()
+	l.cfg.Agents.told(o) // with the back-off, so that nobody is rung again in between
 	if p.seek.backOff == nil {
 		p.seek.backOff = map[string]time.Time{}
 	}

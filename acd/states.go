@@ -58,10 +58,12 @@ func unknownAgent(id string) error {
 // becomes an agent here. The error is of kind NotFound for an account that is no agent.
 func (a *Agents) Arrive(ctx context.Context, agent, session string) (Agent, error) {
 	now := time.Now()
-	if _, ok := a.Get(agent); !ok {
+	if _, err := a.find(ctx, agent); hotline.KindOf(err) == hotline.NotFound {
 		if err := a.enlist(ctx, agent); err != nil {
 			return Agent{}, err
 		}
+	} else if err != nil {
+		return Agent{}, err
 	}
 	return a.one(ctx, change{
 		agents: []string{agent},
@@ -82,15 +84,28 @@ func (a *Agents) enlist(ctx context.Context, agent string) error {
 	if err := a.roster.Enlist(ctx, agent); err != nil {
 		return err
 	}
-	list, err := a.read(ctx, []string{agent})
+	_, err := a.find(ctx, agent)
+	return err
+}
+
+// find returns an agent from memory, or one that was made a moment ago from its row.
+func (a *Agents) find(ctx context.Context, agent string) (Agent, error) {
+	if g, ok := a.Get(agent); ok {
+		return g, nil
+	}
+	var list []Agent
+	var err error
+	if _, ok := a.roster.Agent(agent); ok {
+		list, err = a.read(ctx, []string{agent})
+	}
 	if err != nil {
-		return err
+		return Agent{}, hotline.Errorf(hotline.Unavailable, "agent.database", "the database is away; try again in a moment: %w", err)
 	}
 	if len(list) == 0 {
-		return unknownAgent(agent)
+		return Agent{}, unknownAgent(agent)
 	}
 	a.take(list)
-	return nil
+	return a.dress(list)[0], nil
 }
 
 // Leave says that the tab is gone. Nothing happens when another tab has the softphone meanwhile.
@@ -148,10 +163,10 @@ func (a *Agents) unplug(ctx context.Context, agent, session, rest, why string) e
 // Ready lets an agent take calls: from a pause, after-call work that needs no code, or after not responding. The error is of kind
 // Conflict, agent.no_media, while the browser's audio is not up.
 func (a *Agents) Ready(ctx context.Context, agent string) (Agent, error) {
-	g, ok := a.Get(agent)
+	g, err := a.find(ctx, agent)
 	switch {
-	case !ok:
-		return g, unknownAgent(agent)
+	case err != nil:
+		return g, err
 	case g.State == Ready && g.Media:
 		return g, nil
 	case g.State == WrapUp:
