@@ -88,6 +88,11 @@ func TestSupervisorsReachTheRightEarsAndNoRecording(t *testing.T) {
 	}
 	v.do(func(k *call.Talk) error { k.Unsupervise("boss"); return nil })
 	v.hears("the caller", v.caller.Phone, agentTone)
+}
+
+func TestWhoMaySupervise(t *testing.T) {
+	v := talking(t)
+	boss := calltest.NewBrowser(t, v.engine, "boss")
 	for want, s := range map[hotline.Kind]call.SuperviseSeat{
 		hotline.Invalid: {ID: "x", Stream: boss.Seat.Stream, Mode: "shout"}, hotline.Conflict: {ID: "amy", Stream: boss.Seat.Stream, Mode: call.SuperviseListen},
 	} {
