@@ -363,6 +363,7 @@ export const errors = {
     phone: {
       elsewhere: 'Your softphone is in another tab',
       no_audio: 'Your browser has no sound yet',
+      no_microphone: 'Your browser only listens: allow the microphone',
       replaced: 'Another tab has taken the softphone',
       sdp: 'The browser’s offer of sound was not understood',
     },
@@ -387,6 +388,12 @@ export const errors = {
       full: 'Too many people are connected',
       many: 'Too many tabs are open',
       rate: 'Too many requests; wait a moment',
+      hello: 'The connection began with the wrong word',
+      origin: 'This page may not connect to the hotline',
+      protocol: 'This page speaks another version; reload it',
+      query: 'The address of the connection is wrong',
+      session: 'The tab could not be recognised',
+      upgrade: 'This address is for live connections only',
     },
     supervise: {
       denied: 'You supervise no queue that this call belongs to',

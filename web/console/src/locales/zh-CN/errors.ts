@@ -338,6 +338,7 @@ export const errors = {
     phone: {
       elsewhere: '您的软电话在另一个标签页',
       no_audio: '浏览器还没有声音',
+      no_microphone: '浏览器只能收听：请允许使用麦克风',
       replaced: '软电话已被另一标签页接管',
       sdp: '无法识别浏览器的音频请求',
     },
@@ -362,6 +363,12 @@ export const errors = {
       full: '连接人数过多',
       many: '打开的标签页过多',
       rate: '请求过于频繁，请稍候',
+      hello: '连接的首条消息不正确',
+      origin: '此页面不允许连接热线',
+      protocol: '此页面的版本不同，请刷新',
+      query: '连接地址不正确',
+      session: '无法识别此标签页',
+      upgrade: '此地址仅用于实时连接',
     },
     supervise: {
       denied: '此通话不属于您主管的队列',
