@@ -87,27 +87,27 @@ func TestLoginRefusesAlike(t *testing.T) {
 	}
 }
 
-// A wrong login takes as long as a wrong password: both compute a hash.
+// A wrong login takes as long as a wrong password: both compute a hash. Of each the fastest counts, as often as it takes: the machine
+// does other things as well, and whatever answers without a hash is a thousand times faster each time.
 func TestUnknownLoginCostsAHash(t *testing.T) {
-	took := func(hash string) time.Duration {
-		fastest := time.Hour // of a few: the machine does other things as well
-		for range 3 {
-			start := time.Now()
-			if ok, err := checkPassword(t.Context(), "guess", hash); ok || err != nil {
-				t.Fatal(ok, err)
-			}
-			fastest = min(fastest, time.Since(start))
-		}
-		return fastest
-	}
 	hash, err := hashPassword(t.Context(), goodPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
-	known, unknown := took(hash), took("")
-	if unknown < known/5 {
-		t.Errorf("unknown login answers in %s, known in %s: it tells who exists", unknown, known)
+	known, unknown := time.Hour, time.Hour
+	for range 20 {
+		for stored, fastest := range map[string]*time.Duration{hash: &known, "": &unknown} {
+			start := time.Now()
+			if ok, err := checkPassword(t.Context(), "guess", stored); ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			*fastest = min(*fastest, time.Since(start))
+		}
+		if unknown >= known/5 {
+			return
+		}
 	}
+	t.Errorf("unknown login answers in %s, known in %s: it tells who exists", unknown, known)
 }
 
 func TestSessionsEnd(t *testing.T) {
