@@ -59,14 +59,13 @@ type Config struct {
 // in the order of its call, in batches, by a few workers; the table fact_applied makes it harmless to apply one again. When the disk
 // is full, facts wait in memory and the journal says so.
 type Journal struct {
-	cfg      Config
-	appliers map[Kind][]Applier
-	batches  []batchApplier
-	lock     *os.File
-	opened   time.Time
-	alive    time.Time // when the process before this one was last seen alive
-	lanes    []*lane
-	seed     maphash.Seed
+	cfg     Config
+	batches []batchApplier
+	lock    *os.File
+	opened  time.Time
+	alive   time.Time // when the process before this one was last seen alive
+	lanes   []*lane
+	seed    maphash.Seed
 
 	mu       sync.Mutex
 	wal      *wal
