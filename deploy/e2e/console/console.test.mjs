@@ -382,7 +382,8 @@ test('the server away: the console says so, keeps what was typed, and goes on wh
 test('an agent sees no set-up, no ladder and no download', async () => {
   const admin = await inside('/tickets')
   const login = `agent-${unique}`
-  await api(admin, 'POST', '/accounts', { login, name: 'Test Agent', password: `correct horse ${unique}`, role: 'agent', locale: 'en', timezone: 'Asia/Shanghai' })
+  const { id } = await api(admin, 'POST', '/accounts', { login, name: 'Test Agent', password: `correct horse ${unique}`, role: 'agent', locale: 'en', timezone: 'Asia/Shanghai' })
+  await api(admin, 'PUT', `/agents/${id}`, { queues: ['support'], skills: {} }) // whose calls they see
   await admin.context().close()
   const page = await open(browser)
   await logIn(page, { login, password: `correct horse ${unique}` })

@@ -217,6 +217,7 @@ export const desk = {
     shared: 'Several people have this number: ask who is calling.',
     callOut: 'Call to the customer',
     wrapUp: 'closed the call as',
+    wrapAuto: 'did not close the call in time:',
     noCode: 'no code',
     callbackTry: 'Call-back, attempt {n}',
     callbackNext: 'next attempt',

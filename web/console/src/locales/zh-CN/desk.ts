@@ -205,6 +205,7 @@ export const desk = {
     shared: '此号码由多人共用：请先确认来电人。',
     callOut: '致电客户',
     wrapUp: '通话小结',
+    wrapAuto: '未及时填写小结：',
     noCode: '无代码',
     callbackTry: '回电，第 {n} 次尝试',
     callbackNext: '下次尝试',
