@@ -45,6 +45,7 @@ export const team = {
     none: 'No skills yet',
     noneText: 'A queue may ask for skills: a language, a product, a kind of problem.',
     removeText: '“{name}” will be taken from all agents and queues that have it.',
+    languageHint: 'Skills with the key {english} or {chinese} are asked for by callers who chose that language.',
     have: 'nobody has it | one agent has it | {count} agents have it',
   },
   pause: {

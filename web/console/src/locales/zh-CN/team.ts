@@ -45,6 +45,7 @@ export const team = {
     none: '还没有技能',
     noneText: '队列可以要求技能：语言、产品或问题类型。',
     removeText: '“{name}”将从所有坐席和队列中移除。',
+    languageHint: '标识为 {english} 或 {chinese} 的技能会由选择该语言的来电者要求。',
     have: '无人具备 | 1 名坐席具备 | {count} 名坐席具备',
   },
   pause: {
