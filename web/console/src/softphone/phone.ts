@@ -26,6 +26,9 @@ let again: ReturnType<typeof setTimeout> | undefined
 let doubt: ReturnType<typeof setTimeout> | undefined
 const reasons = new Set<string>()
 let muted = false
+let asking: Promise<MediaStreamTrack> | null = null
+let building = false
+let releases = 0
 
 /** The microphone is heard while there is a reason (a call, a whisper) and it is not muted. */
 export function openMic(why: string, on: boolean): void {
@@ -42,14 +45,22 @@ function apply(): void {
   if (track) track.enabled = line.hot
 }
 
-async function takeMicrophone(): Promise<MediaStreamTrack> {
-  if (track?.readyState === 'live') return track
+/** Who comes while the question is open waits for the same answer. */
+function takeMicrophone(): Promise<MediaStreamTrack> {
+  if (track?.readyState === 'live') return Promise.resolve(track)
+  asking ??= openMicrophone().finally(() => (asking = null))
+  return asking
+}
+async function openMicrophone(): Promise<MediaStreamTrack> {
   line.mic = 'asking'
+  const before = releases
   try {
     track = await capture(settings)
+    if (before !== releases && !wanted) throw released()
   } catch (error) {
+    track?.stop()
     track = null
-    line.mic = error instanceof MicError ? error.trouble : 'failed'
+    line.mic = before !== releases && !wanted ? 'off' : error instanceof MicError ? error.trouble : 'failed'
     throw error
   }
   line.mic = 'open'
@@ -58,6 +69,9 @@ async function takeMicrophone(): Promise<MediaStreamTrack> {
   apply()
   return track
 }
+/** The phone was let go of while the browser asked: an open microphone would be nobody's. */
+const released = (): Error => new Error('the phone was let go of')
+
 /** The microphone went away in use: another one takes its place in the same conversation. */
 async function lost(): Promise<void> {
   track = null
@@ -87,11 +101,12 @@ async function changeMicrophone(): Promise<void> {
 export async function connectPhone(servers: string[] = []): Promise<void> {
   ice = servers.length ? [{ urls: servers }] : []
   wanted = true
-  if (peer && (line.peer === 'connecting' || peer.connected)) return
+  if (building || (peer && (line.peer === 'connecting' || peer.connected))) return
   await build()
 }
 async function build(): Promise<void> {
   const mine = ++turn
+  building = true
   clearTimeout(again)
   if (line.peer !== 'failed') line.peer = tries > 0 ? 'lost' : 'connecting'
   try {
@@ -106,6 +121,8 @@ async function build(): Promise<void> {
     peer = null
     if (error instanceof MicError) line.peer = 'none'
     else retry()
+  } finally {
+    if (mine === turn) building = false
   }
 }
 function entered(state: PeerState): void {
@@ -144,7 +161,7 @@ export function reconcile(view: PhoneView): void {
     line.peer = 'lost' // the server hears nothing of us although ICE is content
     return suspect(3000)
   }
-  if (line.peer !== 'connecting' && line.mic !== 'asking') void build()
+  if (!building && line.peer !== 'connecting') void build()
 }
 /** Tries again after something that a person has mended. */
 export function tryAgain(): void {
@@ -155,6 +172,8 @@ export function tryAgain(): void {
 }
 export function releasePhone(): void {
   wanted = false
+  building = false
+  releases++
   turn++
   tries = 0
   clearTimeout(again)

@@ -60,10 +60,10 @@ export const useSoftphone = defineStore('softphone', () => {
   }
   /** An agent's phone is made at login and again whenever it has to be; nobody else's is, unless needed. */
   function connect(): void {
-    if (!isAgent.value && !needed) return
+    if (!isAgent.value && !needed) return line.mic === 'off' ? undefined : releasePhone()
     if (elsewhere.value) return releasePhone()
     if (personal.has(line.mic)) return
-    if (line.peer === 'none' && line.mic !== 'asking') void connectPhone(config.value.ice?.servers ?? [])
+    if (line.peer === 'none') void connectPhone(config.value.ice?.servers ?? [])
     else reconcile(phone.value)
   }
 
