@@ -75,7 +75,6 @@ const verbs = {
     await page.fill('input[name=password]', password)
     await page.keyboard.press('Enter')
     await page.waitForURL((url) => !url.pathname.startsWith('/login'))
-    await page.goto('/desk')
   },
   async command({ cmd, data }) {
     const id = `e2e-${++serial}`
