@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -49,7 +50,7 @@ func (s *Server) refuse(r *http.Request, x *api.Exchange, need login.Permission)
 	}
 	who, err := s.identify(r)
 	if err != nil {
-		if !errors.Is(err, login.ErrNoSession) {
+		if !errors.Is(err, login.ErrNoSession) && !errors.Is(err, context.Canceled) {
 			s.log.Warn("cannot tell who asks", "request", x.ID, "err", err)
 		}
 		return api.ProblemOf(err)

@@ -91,7 +91,7 @@ func (s *Server) account(r *http.Request, rec *recorder, x *api.Exchange, took t
 	switch {
 	case rec.status >= 500:
 		level = slog.LevelWarn
-	case x.Route == "/healthz" || x.Route == "/readyz" || x.Route == "/metrics" || x.Route == "console":
+	case rec.status == api.StatusGone, x.Route == "/healthz" || x.Route == "/readyz" || x.Route == "/metrics" || x.Route == "console":
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{slog.String("request", x.ID), slog.String("method", r.Method),

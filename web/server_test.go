@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -305,6 +306,9 @@ func TestKindsHaveStatuses(t *testing.T) {
 		if p.Status != status || (status != 500 && p.Code != "a.code") || (status == 500 && p.Detail == "why") {
 			t.Errorf("%s: %+v", kind, p)
 		}
+	}
+	if p := api.ProblemOf(fmt.Errorf("list tickets: %w", context.Canceled)); p.Status != api.StatusGone {
+		t.Errorf("a client that went away: %+v", p)
 	}
 	if p := api.ProblemOf(errors.New("password=x")); p.Status != 500 || strings.Contains(p.Detail, "password") {
 		t.Errorf("%+v", p)

@@ -38,6 +38,9 @@ type ProblemItem struct {
 	Line    int    `json:"line,omitempty" doc:"line of the file, when the input is one"`
 }
 
+// StatusGone is what is written down when a client goes away before it is answered; nobody receives it.
+const StatusGone = 499
+
 func (p *Problem) Error() string { return p.Detail }
 
 // GetStatus makes a Problem a huma.StatusError.
@@ -162,6 +165,8 @@ func ProblemOf(err error) *Problem {
 		return NewProblem(http.StatusUnauthorized, "login.failed", "login or password is wrong")
 	case errors.Is(err, login.ErrNoSession):
 		return Unauthorized()
+	case errors.Is(err, context.Canceled):
+		return NewProblem(StatusGone, "request.gone", "whoever asked did not wait for the answer")
 	}
 	if all := domainErrors(err); len(all) > 0 {
 		return domainProblem(all)
