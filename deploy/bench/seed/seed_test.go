@@ -204,7 +204,7 @@ func searches(s stopwatch, desk *tickets.Desk) {
 	s.holds("search two words", word, true, find("refund printer", "leak 退款"))
 	s.holds("search name and word", zh2, true, find("欧阳 refund", "诸葛 退款"))
 	s.holds("search phone end", word, big, func(i int) (int, error) { return find(fmt.Sprintf("%04d", 1000+37*i))(0) })
-	s.holds("search phone begin", word, big, func(i int) (int, error) { return find(fmt.Sprintf("138%04d", 1000+37*i))(0) })
+	s.holds("search phone begin", word, big, func(i int) (int, error) { return find(fmt.Sprintf("158%04d", 1000+37*i))(0) })
 	s.holds("search 138", word, true, find("138"))
 	s.holds("search number", word, true, func(i int) (int, error) { return find(fmt.Sprint(100_001 + i))(0) })
 	s.holds("search prefix", word, true, find("ref", "prin", "con"))
