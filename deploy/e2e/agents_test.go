@@ -63,8 +63,8 @@ func TestAgents(t *testing.T) {
 			return
 		}
 	}
-	a.clean()
-	s.clean()
+	a.in(t).clean()
+	s.in(t).clean()
 }
 
 // in is the house as a part of a test sees it.

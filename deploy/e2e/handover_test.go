@@ -44,7 +44,7 @@ func agentDials(h *house, a *browser) {
 		h.t.Errorf("the call out is filed as %+v", row)
 	}
 	a.refused("call.dial", map[string]any{"phone": "+12125550100"}, 403, "dial.not_allowed")
-	a.refused("call.dial", map[string]any{"phone": "+8613900139000;phone-context=+1900"}, 400, "dial.bad_number")
+	a.refused("call.dial", map[string]any{"phone": "+8613900139000;phone-context=+1900"}, 422, "call.number")
 	h.limits(func(l map[string]any) { l["roles"] = []string{"supervisor"} })
 	h.eventually(10*time.Second, "the role agent may not dial any more", func() bool {
 		got := a.ask("call.dial", map[string]any{"phone": "+8613900139000"})
@@ -210,7 +210,7 @@ func agentConsults(h *house, a, s *browser) {
 	as = s.mark()
 	a.must("call.consult", map[string]any{"to": map[string]any{"kind": "agent", "value": h.account("supervisor")}})
 	l.hearsMusic(agentHz)
-	s.answers(as)
+	s.takes(as)
 	a.hears([]float64{supervisorHz}, []float64{callerHz})
 	s.hears([]float64{agentHz}, []float64{callerHz})
 	l.hearsMusic(agentHz, supervisorHz)
@@ -221,7 +221,7 @@ func agentConsults(h *house, a, s *browser) {
 	a.hears([]float64{callerHz, supervisorHz}, []float64{agentHz})
 	s.hears([]float64{callerHz, agentHz}, []float64{supervisorHz})
 	at = a.mark()
-	a.must("call.complete", nil)
+	a.must("call.hangup", nil)
 	l.hears([]float64{supervisorHz}, []float64{agentHz})
 	a.closes(at, call)
 	as = s.mark()

@@ -13,6 +13,7 @@ const tell = (line) => process.stdout.write(JSON.stringify(line) + '\n')
 
 // Runs in the page before anything else: the page's own socket and sound, watched from beside.
 function watch() {
+  if (location.protocol === 'about:') return // a page that was left has nothing to watch, and no storage
   localStorage.setItem('hotline.sound', JSON.stringify({ clean: false, volume: 0 })) // echo cancellation halves a tone
   const Socket = window.WebSocket
   window.WebSocket = class extends Socket {
