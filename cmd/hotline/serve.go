@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"hotline/tickets"
@@ -25,7 +26,7 @@ func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	raiseFileLimit()
-	loadBallast()
+	defer runtime.KeepAlive(newBallast())
 	log := newLog(stderr, c)
 	drain, stop, release := signals(ctx)
 	defer release()
