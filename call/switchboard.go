@@ -185,6 +185,13 @@ type Live struct {
 	Agent      string     `json:"agent"`    // who talks with the caller
 }
 
+// Draining says that no more calls are taken, because the hotline stops.
+func (s *Switchboard) Draining() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state >= boardDraining
+}
+
 // Calls returns the calls that go on, the oldest first.
 func (s *Switchboard) Calls() []Live {
 	s.mu.Lock()

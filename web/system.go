@@ -115,6 +115,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		"database": s.databaseAnswers(r.Context()),
 		"journal":  s.cfg.Journal.Stats().DiskErr == "",
 		"sip":      s.cfg.Edge.Addr("UDP").IsValid(),
+		"calls":    !s.cfg.Switchboard.Draining(),
 	}}
 	for _, ok := range v.Checks {
 		v.Ready = v.Ready && ok

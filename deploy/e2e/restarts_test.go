@@ -182,6 +182,9 @@ func signalDrains(h *house) {
 	if !strings.Contains(answer, "\r\nRetry-After: ") {
 		h.t.Errorf("the refusal does not say when to try again:\n%s", answer)
 	}
+	if status, body := h.ready(); status != 503 || !strings.Contains(body, `"calls":false`) {
+		h.t.Errorf("readyz says %d %s while the product drains", status, body)
+	}
 	up.hears(3 * time.Second)
 	up.press("2") // to the voicemail: keys are still obeyed
 	h.reaches(from, "voicemail")
