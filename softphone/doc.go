@@ -5,5 +5,5 @@
 // into closures that the call's own goroutine runs, and keeps a call while the browser is away. It never decides who gets a call (acd
 // does), moves no audio (media does) and knows no HTTP but the upgrade of its socket: web has checked who asks.
 //
-// Start at [Gateway.Serve], then commands.go for the table of commands and desk.go for what is kept of one person.
+// Start at [Gateway.Serve], then commands.go for the table of commands and station.go for what is kept of one person.
 package softphone
