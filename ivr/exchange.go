@@ -3,6 +3,7 @@ package ivr
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,6 +59,7 @@ type Exchange struct {
 	asker    *lookup.Client
 	attempts *attempts
 	outbound *dayCap
+	reload   sync.Mutex // one at a time: the last to be read is the last to be live
 	live     atomic.Pointer[snapshot]
 }
 

@@ -305,7 +305,8 @@ func (s *Store) speakAhead(ctx context.Context, f *flow.Flow) error {
 	if s.voice == nil {
 		return nil
 	}
-	return s.voice.Prepare(ctx, flowTexts(f))
+	_, err := s.voice.Prepare(ctx, flowTexts(f))
+	return err
 }
 
 // flowTexts returns the texts that stand in a flow itself.

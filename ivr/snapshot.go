@@ -95,6 +95,8 @@ func (x *Exchange) follow(ctx context.Context) error {
 
 // Reload takes over what is published now, if it differs from what is used.
 func (x *Exchange) Reload(ctx context.Context) error {
+	x.reload.Lock()
+	defer x.reload.Unlock()
 	old := x.live.Load()
 	var stamp string
 	err := x.pool.QueryRow(ctx, `select md5(concat(
@@ -117,7 +119,7 @@ func (x *Exchange) Reload(ctx context.Context) error {
 }
 
 func (x *Exchange) read(ctx context.Context, stamp string, old *snapshot) (*snapshot, error) {
-	s := &snapshot{stamp: stamp, said: map[speech.Text]*media.Prompt{}}
+	s := &snapshot{stamp: stamp}
 	err := pgx.BeginTxFunc(ctx, x.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		var errs [3]error
 		s.flows, errs[0] = x.readFlows(ctx, tx)
@@ -137,13 +139,8 @@ func (x *Exchange) read(ctx context.Context, stamp string, old *snapshot) (*snap
 			texts = append(texts, p.text)
 		}
 	}
-	if err := x.voice.Prepare(ctx, texts); err != nil {
+	if s.said, err = x.voice.Prepare(ctx, texts); err != nil {
 		return nil, fmt.Errorf("speak prompts: %w", err)
-	}
-	for _, t := range texts {
-		if p, ok := x.voice.Ready(t); ok {
-			s.said[t] = p
-		}
 	}
 	x.voice.Forget(texts) // calls that began before hold their own
 	return s, nil

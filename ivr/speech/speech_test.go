@@ -140,7 +140,7 @@ func TestKept(t *testing.T) {
 	texts := []Text{{"en", "one"}, {"en", "two"}, {"zh-CN", "one"}}
 	v := open()
 	for range 2 {
-		if err := v.Prepare(t.Context(), texts); err != nil {
+		if _, err := v.Prepare(t.Context(), texts); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -166,10 +166,10 @@ func TestKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := open().Prepare(t.Context(), texts); err != nil || speaker.spoken.Load() != 6 {
+	if _, err := open().Prepare(t.Context(), texts); err != nil || speaker.spoken.Load() != 6 {
 		t.Errorf("torn files: %v, spoken %d times", err, speaker.spoken.Load())
 	}
-	if err := v.Prepare(t.Context(), []Text{{"en", "bad"}}); err == nil {
+	if _, err := v.Prepare(t.Context(), []Text{{"en", "bad"}}); err == nil {
 		t.Error("a text that cannot be spoken is no error")
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "new-*")); len(left) > 0 {

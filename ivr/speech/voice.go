@@ -38,7 +38,7 @@ func (v *Voice) key(t Text) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Ready returns the sound of a text that was prepared. It never waits.
+// Ready returns the sound of a text that is at hand. It never waits.
 func (v *Voice) Ready(t Text) (*media.Prompt, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -46,20 +46,29 @@ func (v *Voice) Ready(t Text) (*media.Prompt, bool) {
 	return p, ok
 }
 
-// Prepare speaks texts that were not spoken before and keeps them at hand for [Voice.Ready].
-func (v *Voice) Prepare(ctx context.Context, texts []Text) error {
+// Prepare returns the sounds of texts. Those that were not spoken before are spoken now.
+func (v *Voice) Prepare(ctx context.Context, texts []Text) (map[Text]*media.Prompt, error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(speakers)
-	for _, t := range texts {
-		if _, ok := v.Ready(t); ok {
+	sounds := make([]*media.Prompt, len(texts))
+	for i, t := range texts {
+		if p, ok := v.Ready(t); ok {
+			sounds[i] = p
 			continue
 		}
-		g.Go(func() error {
-			_, err := v.Prompt(ctx, t)
+		g.Go(func() (err error) {
+			sounds[i], err = v.Prompt(ctx, t)
 			return err
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	said := make(map[Text]*media.Prompt, len(texts))
+	for i, t := range texts {
+		said[t] = sounds[i]
+	}
+	return said, nil
 }
 
 // Prompt returns the sound of a text: from memory, from disk, or spoken now.
