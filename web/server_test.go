@@ -170,7 +170,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		t.Errorf("healthz: %d %s", res.StatusCode, res.short())
 	}
 	res := o.do(ask{method: "GET", path: "/readyz"})
-	if v := decode[Readiness](t, res); res.StatusCode != http.StatusOK || !v.Ready || len(v.Checks) != 3 {
+	if v := decode[Readiness](t, res); res.StatusCode != http.StatusOK || !v.Ready || len(v.Checks) != 4 {
 		t.Errorf("readyz: %d %s", res.StatusCode, res.short())
 	}
 	res = o.do(ask{method: "GET", path: "/metrics"})
