@@ -65,6 +65,7 @@ func measureProduct(ctx context.Context, r *run, binary string, tickets int, onl
 	if err := prepare(ctx, p); err != nil {
 		return err
 	}
+	p.fresh = p.rss()
 	g, err := generator(ctx, p.sip, number)
 	if err != nil {
 		return err
@@ -212,7 +213,6 @@ func reportCrowd(ctx context.Context, r *run, p *product, g *load.Generator) err
 	}
 	g.Plane = plane
 	defer func() { g.Plane = nil }()
-	before := p.rss()
 	var best crowd
 	for _, n := range []int{100, 500, 1000, 1500, 2000, 2500, 3000, 4000, 5000} {
 		c, err := measureCrowd(ctx, p, g, n, 4*time.Second)
@@ -232,7 +232,7 @@ func reportCrowd(ctx context.Context, r *run, p *product, g *load.Generator) err
 	r.add("concurrent_calls_with_audio", float64(best.calls), "calls, generator on the same cores")
 	r.add("cpu_percent_per_100_calls_with_audio", best.cpu.Seconds()*100/float64(best.calls)*100, "% of a core")
 	r.add("audio_calls_per_core", float64(best.calls)/best.cpu.Seconds(), "calls, by CPU used")
-	r.add("rss_kb_per_call", (best.rss-before)/float64(best.calls), "kB")
+	r.add("rss_kb_per_call", (best.rss-p.fresh)/float64(best.calls), "kB, with what the parts before have left")
 	r.add("rss_mb_at_peak", best.rss/1024, "MB")
 	r.add("cores", float64(runtime.NumCPU()), "")
 	return nil

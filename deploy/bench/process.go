@@ -101,6 +101,7 @@ func (p *process) rss() float64 {
 
 // product is a running Hotline.
 type product struct {
+	fresh float64 // kB resident before the first call
 	*process
 	dir, sip string
 	api      *client

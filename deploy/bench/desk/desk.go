@@ -182,7 +182,7 @@ func (s *Seat) Start(ctx context.Context) error {
 	for {
 		err := s.Ready(ctx)
 		var refused *softphonetest.Refused
-		if !errors.As(err, &refused) || refused.Code != "agent.unknown" {
+		if !errors.As(err, &refused) || refused.Code != "agent.unknown" && refused.Code != "agent.no_media" {
 			return err
 		}
 		select {
