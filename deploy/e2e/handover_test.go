@@ -159,17 +159,32 @@ func (h *house) strategy(name string) {
 	h.api("PUT", "/api/v1/queues/support", map[string]any{"title": q["title"], "settings": settings, "version": q["version"]}, &q)
 }
 
-// agentTransfers: a blind transfer to a colleague; the caller hears the colleague, and the agent nothing more.
-func agentTransfers(h *house, a, s *browser) {
+// alone has the supervisor stand aside and the agent talk with a caller.
+func alone(h *house, a, s *browser, from string) (l *line, call string) {
+	h.t.Helper()
 	at, as := a.mark(), s.mark()
 	s.must("agent.pause", map[string]any{"reason": "meeting"})
 	s.state(as, "not_ready")
-	l := h.queued("+8613800138006", callerHz)
-	call := a.answers(at)
+	l = h.queued(from, callerHz)
+	call = a.answers(at)
 	l.hears([]float64{agentHz}, nil)
+	return l, call
+}
+
+// readyAgain lets somebody take calls again, and returns the place in the events from which they are.
+func readyAgain(s *browser) (mark int) {
+	s.t.Helper()
+	mark = s.mark()
 	s.must("agent.ready", nil)
-	s.state(as, "ready")
-	at, as = a.mark(), s.mark()
+	s.state(mark, "ready")
+	return s.mark()
+}
+
+// agentTransfers: a blind transfer to a colleague; the caller hears the colleague, and the agent nothing more.
+func agentTransfers(h *house, a, s *browser) {
+	l, call := alone(h, a, s, "+8613800138006")
+	as := readyAgain(s)
+	at := a.mark()
 	a.must("call.transfer", map[string]any{"to": map[string]any{"kind": "agent", "value": h.account("supervisor")}})
 	s.answers(as)
 	l.hears([]float64{supervisorHz}, []float64{agentHz})
@@ -199,15 +214,8 @@ func (h *house) account(login string) string {
 
 // agentConsults: a question to a colleague that the caller does not hear, a conference of three, and the call handed over.
 func agentConsults(h *house, a, s *browser) {
-	at, as := a.mark(), s.mark()
-	s.must("agent.pause", map[string]any{"reason": "meeting"})
-	s.state(as, "not_ready")
-	l := h.queued("+8613800138007", callerHz)
-	call := a.answers(at)
-	l.hears([]float64{agentHz}, nil)
-	s.must("agent.ready", nil)
-	s.state(as, "ready")
-	as = s.mark()
+	l, call := alone(h, a, s, "+8613800138007")
+	as := readyAgain(s)
 	a.must("call.consult", map[string]any{"to": map[string]any{"kind": "agent", "value": h.account("supervisor")}})
 	l.hearsMusic(agentHz)
 	s.takes(as)
@@ -220,7 +228,7 @@ func agentConsults(h *house, a, s *browser) {
 	l.hears([]float64{agentHz, supervisorHz}, []float64{callerHz})
 	a.hears([]float64{callerHz, supervisorHz}, []float64{agentHz})
 	s.hears([]float64{callerHz, agentHz}, []float64{supervisorHz})
-	at = a.mark()
+	at := a.mark()
 	a.must("call.hangup", nil)
 	l.hears([]float64{supervisorHz}, []float64{agentHz})
 	a.closes(at, call)
@@ -232,17 +240,10 @@ func agentConsults(h *house, a, s *browser) {
 
 // agentIsLost: the page is gone for good in the middle of a call: the caller hears music, then an apology, and the next agent answers.
 func agentIsLost(h *house, a, s *browser) {
-	at, as := a.mark(), s.mark()
-	s.must("agent.pause", map[string]any{"reason": "meeting"})
-	s.state(as, "not_ready")
-	l := h.queued("+8613800138008", callerHz)
-	call := a.answers(at)
-	l.hears([]float64{agentHz}, nil)
+	l, call := alone(h, a, s, "+8613800138008")
 	a.do("leave", nil)
 	l.hearsMusic(agentHz)
-	s.must("agent.ready", nil)
-	s.state(as, "ready")
-	as = s.mark()
+	as := readyAgain(s)
 	s.after(as, "offer", 60*time.Second, func(d json.RawMessage) bool { return field(d, "call_id") == call })
 	s.answers(as)
 	l.hears([]float64{supervisorHz}, []float64{agentHz})
