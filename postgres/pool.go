@@ -26,9 +26,27 @@ type DB interface {
 // journal, the console and a few listeners.
 const maxConns = 16
 
+// quickConns is how many connections wait for calls.
+const quickConns = 4
+
+// ConnectQuick opens a pool for the few statements for which a call waits. Its connections stay open, and each statement is planned
+// once: a caller must not wait for either.
+func ConnectQuick(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	return connect(ctx, url, func(cfg *pgxpool.Config) {
+		cfg.MaxConns, cfg.MinConns = quickConns, quickConns
+		cfg.ConnConfig.RuntimeParams["application_name"] = "hotline calls"
+		cfg.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+		cfg.ConnConfig.RuntimeParams["jit"] = "off"
+	})
+}
+
 // Connect opens a pool and checks that the server answers. The error is of kind Invalid for a URL that cannot be read and
 // Unavailable when there is no answer.
 func Connect(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	return connect(ctx, url, func(*pgxpool.Config) {})
+}
+
+func connect(ctx context.Context, url string, adjust func(*pgxpool.Config)) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		// pgx hides the password in its message.
@@ -44,6 +62,7 @@ func Connect(ctx context.Context, url string) (*pgxpool.Pool, error) {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "hotline"
 	}
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	adjust(cfg)
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, hotline.Errorf(hotline.Unavailable, "postgres.away", "database cannot be reached: %w", err)

@@ -23,6 +23,7 @@ type Config struct {
 	Attach         Rule          // which ticket a call belongs to; the zero value is [DefaultRule]
 	Country        string        // "CN": whose numbers are typed without a country code; "" means CN
 	CallbackWithin time.Duration // when a call-back is due; 0 means one hour
+	Quick          *pgxpool.Pool // for the screen-pop, for which a ringing call waits; nil: the desk's own
 	Log            *slog.Logger
 	Now            func() time.Time // nil: the clock
 }
@@ -47,6 +48,9 @@ func New(pool *pgxpool.Pool, cfg Config) *Desk {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
+	}
+	if cfg.Quick == nil {
+		cfg.Quick = pool
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

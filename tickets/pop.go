@@ -15,7 +15,7 @@ func (d *Desk) Pop(ctx context.Context, q contacts.Query) (contacts.Pop, error) 
 		}
 	}
 	q.Phone = NormalisePhone(q.Phone, d.cfg.Country).Value
-	return contacts.Read(ctx, d.pool, q)
+	return contacts.Read(ctx, d.cfg.Quick, q)
 }
 
 // Contacts returns what was last between a party and us, as far as it is in scope. Of a merged party, the one it was merged into.

@@ -33,6 +33,7 @@ type house struct {
 	log        *slog.Logger
 	server     *postgres.Server
 	pool       *pgxpool.Pool
+	quick      *pgxpool.Pool // for what a call waits for
 	journal    *call.Journal
 	desk       *tickets.Desk
 	recordings *recordings.Store
@@ -79,7 +80,11 @@ func (h *house) openStore(ctx context.Context, c config, _ bool) (err error) {
 	if h.pool, err = postgres.Connect(ctx, h.server.URL()); err != nil {
 		return err
 	}
-	return postgres.Migrate(ctx, h.pool)
+	if err = postgres.Migrate(ctx, h.pool); err != nil {
+		return err
+	}
+	h.quick, err = postgres.ConnectQuick(ctx, h.server.URL())
+	return err
 }
 
 // openRecords makes what keeps calls: the journal and those who read it.
@@ -88,7 +93,7 @@ func (h *house) openRecords(_ context.Context, c config, _ bool) (err error) {
 	if err != nil {
 		return err
 	}
-	h.desk = tickets.New(h.pool, tickets.Config{Country: c.Country, Log: h.log})
+	h.desk = tickets.New(h.pool, tickets.Config{Country: c.Country, Quick: h.quick, Log: h.log})
 	h.desk.Register(h.journal)
 	key := c.RecordingKey
 	if key == "" {
@@ -290,6 +295,9 @@ func (h *house) close() {
 	}
 	if h.journal != nil {
 		h.journal.Close()
+	}
+	if h.quick != nil {
+		h.quick.Close()
 	}
 	if h.pool != nil {
 		h.pool.Close()

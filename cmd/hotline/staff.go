@@ -54,12 +54,12 @@ func (h *house) openStaff(ctx context.Context, _ config, _ bool) (err error) {
 	}
 	alive := func(id string) bool { _, ok := h.board.Call(id); return ok }
 	s.agents, err = acd.OpenAgents(ctx, acd.AgentsConfig{
-		Pool: h.pool, Queues: s.queues, Journal: h.journal, Node: h.node, Live: alive, Popper: popper{h}, Log: h.log,
+		Pool: h.quick, Queues: s.queues, Journal: h.journal, Node: h.node, Live: alive, Popper: popper{h}, Log: h.log,
 	})
 	if err != nil {
 		return err
 	}
-	s.line = acd.NewLine(acd.LineConfig{Queues: s.queues, Agents: s.agents, Caller: callbacks{h}, Pool: h.pool, Log: h.log})
+	s.line = acd.NewLine(acd.LineConfig{Queues: s.queues, Agents: s.agents, Caller: callbacks{h}, Pool: h.quick, Log: h.log})
 	s.board = board.New(board.Config{Pool: h.pool, Queues: s.queues, Line: s.line, Agents: s.agents, Log: h.log})
 	return nil
 }

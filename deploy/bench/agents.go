@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	desks         = 8
-	callsEach     = 63 // a desk: 504 in all
+	desks         = 2
+	callsEach     = 252
 	idleEvery     = 4  // of so many calls one waits for an agent who is not ready yet
 	reloadsEach   = 5
 	benchPassword = "a long secret of the bench, made up"
@@ -67,17 +67,9 @@ func reportDesks(ctx context.Context, r *run, p *product) error {
 		pairs = append(pairs, x)
 	}
 	var all work
-	var mu sync.Mutex
-	var working sync.WaitGroup
-	for _, x := range pairs {
-		working.Go(func() {
-			one := x.work(ctx)
-			mu.Lock()
-			defer mu.Unlock()
-			all.add(one)
-		})
+	for _, shift := range []func(pair, context.Context) work{pair.work, pair.reload} {
+		all.add(atOnce(pairs, func(x pair) work { return shift(x, ctx) }))
 	}
-	working.Wait()
 	for _, f := range []struct {
 		name string
 		took []time.Duration
@@ -93,6 +85,22 @@ func reportDesks(ctx context.Context, r *run, p *product) error {
 		}
 	}
 	return all.failed
+}
+
+// atOnce lets all pairs work at the same time.
+func atOnce(pairs []pair, shift func(pair) work) (all work) {
+	var mu sync.Mutex
+	var working sync.WaitGroup
+	for _, x := range pairs {
+		working.Go(func() {
+			one := shift(x)
+			mu.Lock()
+			defer mu.Unlock()
+			all.add(one)
+		})
+	}
+	working.Wait()
+	return all
 }
 
 // staff makes an agent with a queue that nobody else serves, and the number that leads there.
@@ -141,11 +149,24 @@ func staff(ctx context.Context, p *product, n int) (pair, error) {
 // work handles the pair's calls one after the other.
 func (x pair) work(ctx context.Context) (w work) {
 	for n := range callsEach {
-		waits, reloads := n%idleEvery == idleEvery-1, n >= callsEach-reloadsEach
-		if err := x.one(ctx, &w, waits, reloads); err != nil {
+		if err := x.one(ctx, &w, n%idleEvery == idleEvery-1, false); err != nil {
 			w.failed = fmt.Errorf("%s, call %d: %w", x.gen.Number, n, err)
 			return w
 		}
+	}
+	return w
+}
+
+// reload handles calls in the middle of which the page is loaded again. Their other times do not count: eight browsers that connect at
+// once are no usual load.
+func (x pair) reload(ctx context.Context) (w work) {
+	for n := range reloadsEach {
+		var one work
+		if err := x.one(ctx, &one, false, true); err != nil {
+			w.failed = fmt.Errorf("%s, reload %d: %w", x.gen.Number, n, err)
+			return w
+		}
+		w.reload = append(w.reload, one.reload...)
 	}
 	return w
 }
