@@ -27,7 +27,7 @@
 //
 // # A call out
 //
-// softphone asks sip/routes whether the number may be called, ivr originates a call whose own leg is dialled, and sip.Edge.Dial tries
+// softphone asks trunks/routes whether the number may be called, ivr originates a call whose own leg is dialled, and sip.Edge.Dial tries
 // the trunks of the routes in their order.
 //
 // # Folders
@@ -38,8 +38,8 @@
 //	media        RTP, codecs, jitter, prompts, DTMF, rooms, recorder taps, browsers (media/peer); no SIP, no business word
 //	postgres     connect or run the cluster, migrations, transactions, databases for tests
 //	call         Leg, Call, Talk, the facts of a call and their Journal
-//	sip          native edge: trunks, numbers, dialogs, offer/answer, SIP trace
-//	sip/routes   where calls may go out, through which trunks, and how many
+//	trunks       trunks and numbers; where calls may go out, through which trunks, and how many (trunks/routes)
+//	sip          native edge: dialogs, offer/answer, registration with trunks, SIP trace
 //	recordings   keep, encrypt, find, play, expire
 //	tickets      parties, identities, tickets, timeline, search, audit
 //	acd          queues, those who wait in them, agents, and the offers between the two

@@ -19,6 +19,7 @@ var layers = [][]string{
 	{"media"},
 	{"postgres"},
 	{"call"},
+	{"trunks"},
 	{"sip", "asterisk"},
 	{"recordings"},
 	{"tickets"},

@@ -8,20 +8,20 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"hotline/call"
-	"hotline/sip/directory"
 	"hotline/sip/guard"
 	"hotline/sip/trace"
+	"hotline/trunks"
 )
 
 // The configuration side of the edge lives in packages of its own; these are the names by which it is known outside.
 type (
-	Directory     = directory.Directory
-	Trunk         = directory.Trunk
-	TrunkSettings = directory.TrunkSettings
-	TrunkState    = directory.TrunkState
-	Credentials   = directory.Credentials
-	Register      = directory.Register
-	Number        = directory.Number
+	Directory     = trunks.Directory
+	Trunk         = trunks.Trunk
+	TrunkSettings = trunks.TrunkSettings
+	TrunkState    = trunks.TrunkState
+	Credentials   = trunks.Credentials
+	Register      = trunks.Register
+	Number        = trunks.Number
 	Guard         = guard.Guard
 	GuardConfig   = guard.Config
 	Trace         = trace.Trace
@@ -32,7 +32,7 @@ type (
 
 // OpenDirectory reads trunks and numbers; [Directory.Run] keeps them up to date.
 func OpenDirectory(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (*Directory, error) {
-	return directory.Open(ctx, pool, log)
+	return trunks.Open(ctx, pool, log)
 }
 
 // NewGuard makes what stands between strangers and the edge.
@@ -42,4 +42,4 @@ func NewGuard(cfg GuardConfig) *Guard { return guard.New(cfg) }
 func NewTrace(cfg TraceConfig) *Trace { return trace.New(cfg) }
 
 // callerOf says who calls, as far as the trunk may be believed.
-func callerOf(t *Trunk, req *sipmsg.Request) call.Party { return directory.CallerOf(t, req) }
+func callerOf(t *Trunk, req *sipmsg.Request) call.Party { return trunks.CallerOf(t, req) }

@@ -10,7 +10,7 @@ import (
 	"hotline"
 	"hotline/call"
 	"hotline/sip/cause"
-	"hotline/sip/routes"
+	"hotline/trunks/routes"
 )
 
 // progress is how long a trunk that has said 100 may take until somebody rings; then the next is tried, if there is one. Calls

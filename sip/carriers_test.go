@@ -8,7 +8,7 @@ import (
 
 	"hotline"
 	"hotline/call"
-	"hotline/sip/routes"
+	"hotline/trunks/routes"
 )
 
 // route makes an outbound route to prefixes through trunks.

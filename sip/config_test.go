@@ -11,7 +11,7 @@ import (
 
 	"hotline/call"
 	"hotline/postgres/pgtest"
-	"hotline/sip/digest"
+	"hotline/trunks/digest"
 )
 
 // Abuse case 1: who is no trunk gets 403 whatever he asks for: no leg, no port, and it is counted.

@@ -9,7 +9,7 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
-	"hotline/sip/header"
+	"hotline/trunks/header"
 )
 
 // dialog is the state of RFC 3261, section 12: who talks to whom, and where requests go.

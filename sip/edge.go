@@ -20,8 +20,8 @@ import (
 	"hotline/call"
 	"hotline/media"
 	"hotline/sip/keeper"
-	"hotline/sip/routes"
 	"hotline/sip/wire"
+	"hotline/trunks/routes"
 )
 
 const product = "Hotline"

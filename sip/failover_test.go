@@ -13,7 +13,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"hotline/call"
-	"hotline/sip/directory"
+	"hotline/trunks"
 )
 
 // zone answers DNS questions about trunk.test on a socket of its own, and is whom the process asks until the test ends.
@@ -244,7 +244,7 @@ func TestPingFindsTheLivingAddress(t *testing.T) {
 	tr := r.trunk(TrunkSettings{Host: "trunk.test", OptionsIntervalS: 5})
 	a.send(answerTo(a.want("OPTIONS "), "503 Service Unavailable", "", ""))
 	b.send(answerTo(b.want("OPTIONS "), "200 OK", "", ""))
-	r.becomes(tr.ID, "up", func(s TrunkState) bool { return s.Status == directory.StatusUp && s.LastError == "" })
+	r.becomes(tr.ID, "up", func(s TrunkState) bool { return s.Status == trunks.StatusUp && s.LastError == "" })
 	if got := r.follows(tr.ID, 2); got[0].String() != b.local {
 		t.Errorf("addresses %v, want %s first", got, b.local)
 	}

@@ -13,8 +13,8 @@ import (
 
 	"hotline"
 	"hotline/call"
-	"hotline/sip/digest"
-	"hotline/sip/directory"
+	"hotline/trunks"
+	"hotline/trunks/digest"
 )
 
 // provider is a registrar and peer on a socket of its own: it answers each request as the test says.
@@ -165,7 +165,7 @@ func TestRegistration(t *testing.T) {
 		return res
 	})
 	tr := r.trunk(TrunkSettings{Register: &Register{Registrar: p.addr().String(), Username: "acct", Password: "secret", ExpiresS: 60}})
-	r.becomes(tr.ID, "registered", func(s TrunkState) bool { return s.Registered && s.Status == directory.StatusUp && s.LastError == "" })
+	r.becomes(tr.ID, "registered", func(s TrunkState) bool { return s.Registered && s.Status == trunks.StatusUp && s.LastError == "" })
 	if got := r.edge.keeper.Routes(tr.ID); len(got) != 2 || got[0] != "<sip:edge.provider;lr>" {
 		t.Errorf("Service-Route %q", got)
 	}
@@ -175,7 +175,7 @@ func TestRegistration(t *testing.T) {
 	if a := textOf(first, "Authorization"); !strings.Contains(a, "SHA-256") || strings.Contains(a, "secret") {
 		t.Errorf("Authorization %s", a)
 	}
-	if c := textOf(first, "Contact"); !strings.Contains(c, directory.ContactToken(&tr)) || strings.Contains(c, "0.0.0.0") {
+	if c := textOf(first, "Contact"); !strings.Contains(c, trunks.ContactToken(&tr)) || strings.Contains(c, "0.0.0.0") {
 		t.Errorf("Contact %s", c)
 	}
 	again := p.await("refresh", func(q *sipmsg.Request) bool { return q.CSeq().SeqNo > first.CSeq().SeqNo })
@@ -184,7 +184,7 @@ func TestRegistration(t *testing.T) {
 	}
 	// A call that comes by the registration: the Request-URI is our contact, To has the number.
 	phone := r.phone("127.9.0.1")
-	phone.target = "sip:" + directory.ContactToken(&tr) + "@" + r.edge.Addr("UDP").String()
+	phone.target = "sip:" + trunks.ContactToken(&tr) + "@" + r.edge.Addr("UDP").String()
 	phone.send(phone.request("INVITE", "reg", "", testOffer("")))
 	if l := r.leg(); l.Info().TrunkID != tr.ID || l.Info().Dialled != "4000" {
 		t.Errorf("leg %+v", l.Info())
@@ -199,7 +199,7 @@ func TestRegistration(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.await("REGISTER with Expires: 0", func(q *sipmsg.Request) bool { return textOf(q, "Expires") == "0" })
-	r.becomes(tr.ID, "disabled", func(s TrunkState) bool { return s.Status == directory.StatusDisabled && !s.Registered })
+	r.becomes(tr.ID, "disabled", func(s TrunkState) bool { return s.Status == trunks.StatusDisabled && !s.Registered })
 }
 
 // A wrong password is said, and the registrar is not hammered.
@@ -207,7 +207,7 @@ func TestRegistrationRefused(t *testing.T) {
 	r := newRig(t)
 	p := newProvider(t, "127.9.0.2", func(p *provider, req *sipmsg.Request) *sipmsg.Response { return p.login(req) })
 	tr := r.trunk(TrunkSettings{Register: &Register{Registrar: p.addr().String(), Username: "acct", Password: "wrong"}})
-	s := r.becomes(tr.ID, "down", func(s TrunkState) bool { return s.Status == directory.StatusDown })
+	s := r.becomes(tr.ID, "down", func(s TrunkState) bool { return s.Status == trunks.StatusDown })
 	if !strings.Contains(s.LastError, "403") || !strings.Contains(s.LastError, "password") || s.LastErrorCode != "trunk.login_refused" {
 		t.Errorf("last error %q", s.LastError)
 	}
@@ -238,7 +238,7 @@ func TestKeepAlive(t *testing.T) {
 	})
 	a := p.addr()
 	tr := r.trunk(TrunkSettings{Host: a.Addr().String(), Port: int(a.Port()), OptionsIntervalS: 5})
-	s := r.becomes(tr.ID, "up", func(s TrunkState) bool { return s.Status == directory.StatusUp })
+	s := r.becomes(tr.ID, "up", func(s TrunkState) bool { return s.Status == trunks.StatusUp })
 	if s.RTTMS <= 0 || s.RTTMS > 2000 || s.Registered {
 		t.Errorf("%+v", s)
 	}
@@ -246,14 +246,14 @@ func TestKeepAlive(t *testing.T) {
 	mu.Lock()
 	now = 503
 	mu.Unlock()
-	s = r.becomes(tr.ID, "down", func(s TrunkState) bool { return s.Status == directory.StatusDown })
+	s = r.becomes(tr.ID, "down", func(s TrunkState) bool { return s.Status == trunks.StatusDown })
 	if s.LastError != "OPTIONS was answered 503" || s.LastErrorCode != "trunk.options_refused" || s.LastErrorDetail != "503" {
 		t.Errorf("last error %q", s.LastError)
 	}
 	mu.Lock()
 	now = 404 // alive, if not friendly
 	mu.Unlock()
-	r.becomes(tr.ID, "up again", func(s TrunkState) bool { return s.Status == directory.StatusUp && s.LastError == "" })
+	r.becomes(tr.ID, "up again", func(s TrunkState) bool { return s.Status == trunks.StatusUp && s.LastError == "" })
 }
 
 // Abuse case 9: a callee that asks for a password gets none; the trunk's own realm gets it.
@@ -313,7 +313,7 @@ func TestShareOfCalls(t *testing.T) {
 	r := newRig(t)
 	one := r.trunk(TrunkSettings{MatchAddresses: []string{"127.9.9.1"}})
 	few := r.trunk(TrunkSettings{MatchAddresses: []string{"127.9.9.2"}, MaxCalls: 2})
-	r.becomes(few.ID, "known", func(s TrunkState) bool { return s.Status == directory.StatusUnknown && !s.Since.IsZero() })
+	r.becomes(few.ID, "known", func(s TrunkState) bool { return s.Status == trunks.StatusUnknown && !s.Since.IsZero() })
 	count := func(t *Trunk) (n int) {
 		for range 200 {
 			if r.edge.keeper.Begin(t, 100) {

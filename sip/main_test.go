@@ -16,7 +16,7 @@ import (
 	"hotline/call"
 	"hotline/media"
 	"hotline/postgres/pgtest"
-	"hotline/sip/routes"
+	"hotline/trunks/routes"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -12,8 +12,8 @@ import (
 	"hotline"
 	"hotline/call"
 	"hotline/sip/cause"
-	"hotline/sip/header"
 	"hotline/sip/wire"
+	"hotline/trunks/header"
 )
 
 const referLimit = time.Minute // for the outcome of a transfer

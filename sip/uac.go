@@ -12,9 +12,9 @@ import (
 	"hotline"
 	"hotline/call"
 	"hotline/sip/cause"
-	"hotline/sip/header"
 	"hotline/sip/keeper"
-	"hotline/sip/routes"
+	"hotline/trunks/header"
+	"hotline/trunks/routes"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 
 	"hotline"
 	"hotline/call"
-	"hotline/sip/header"
+	"hotline/trunks/header"
 )
 
 // callee is a far end for calls of ours: a socket that is told what to say.

@@ -11,8 +11,8 @@ import (
 	"hotline"
 	"hotline/call"
 	"hotline/sip/cause"
-	"hotline/sip/directory"
 	"hotline/sip/guard"
+	"hotline/trunks"
 )
 
 const (
@@ -198,7 +198,7 @@ func (e *Edge) inboundLeg(req *sipmsg.Request, tx *sipmsg.ServerTx, t *Trunk, n 
 	info := call.Info{
 		LegID: hotline.NewID(), CallID: hotline.NewID(), Direction: call.Inbound, Edge: "sip", ForeignID: req.CallID().Value(),
 		TrunkID: t.ID, TrunkName: t.Name, Caller: callerOf(t, req), Dialled: n.Number, Flow: n.Flow, Queue: n.Queue, Language: n.Language,
-		Remote: req.Source(), ReceivedAt: came.at, Diverted: strings.Join(directory.Diverted(req, t), ","),
+		Remote: req.Source(), ReceivedAt: came.at, Diverted: strings.Join(trunks.Diverted(req, t), ","),
 	}
 	l := e.newLeg(info, t, uasDialog(req, came.tag))
 	if err := l.open(l.expected(req)); err != nil {

@@ -31,9 +31,9 @@ import (
 	"hotline/postgres/pgtest"
 	"hotline/recordings"
 	"hotline/sip"
-	"hotline/sip/routes"
 	"hotline/softphone"
 	"hotline/tickets"
+	"hotline/trunks/routes"
 	"hotline/web/api"
 	"hotline/web/login"
 )

@@ -3,9 +3,9 @@ package web
 import (
 	"context"
 
-	"hotline/sip/routes"
 	"hotline/tickets"
 	"hotline/tickets/callbacks"
+	"hotline/trunks/routes"
 	"hotline/web/api"
 )
 

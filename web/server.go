@@ -27,11 +27,11 @@ import (
 	"hotline/media"
 	"hotline/recordings"
 	"hotline/sip"
-	"hotline/sip/routes"
 	"hotline/softphone"
 	"hotline/tickets"
 	"hotline/tickets/attachments"
 	"hotline/tickets/mentions"
+	"hotline/trunks/routes"
 	"hotline/web/api"
 	"hotline/web/login"
 )

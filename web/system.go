@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"hotline/sip"
-	"hotline/sip/directory"
+	"hotline/trunks"
 	"hotline/web/api"
 )
 
@@ -76,9 +76,9 @@ func (s *Server) sipState(st sip.Stats) SIPState {
 	}
 	for _, t := range s.cfg.Edge.TrunkStates() {
 		switch t.Status {
-		case directory.StatusUp:
+		case trunks.StatusUp:
 			v.TrunksUp++
-		case directory.StatusDown:
+		case trunks.StatusDown:
 			v.TrunksDown = append(v.TrunksDown, names[t.TrunkID])
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"hotline/sip"
-	"hotline/sip/directory"
+	"hotline/trunks"
 	"hotline/web/api"
 )
 
@@ -20,7 +20,7 @@ type Trunk struct {
 
 // TrunkState is how a trunk is right now.
 type TrunkState struct {
-	Status     directory.Status   `json:"status" enum:"up,down,unknown,disabled"`
+	Status     trunks.Status      `json:"status" enum:"up,down,unknown,disabled"`
 	Since      api.Null[api.Time] `json:"since"`
 	RTTMS      float64            `json:"rtt_ms"`
 	Registered bool               `json:"registered"`
@@ -32,9 +32,9 @@ type TrunkState struct {
 
 // trunkView joins a trunk with its state; a trunk that the edge has not met yet is unknown.
 func (s *Server) trunkView(t sip.Trunk) Trunk {
-	v := Trunk{ID: t.ID, Name: t.Name, Enabled: t.Enabled, Settings: t.Settings, Version: t.Version, State: TrunkState{Status: directory.StatusUnknown}}
+	v := Trunk{ID: t.ID, Name: t.Name, Enabled: t.Enabled, Settings: t.Settings, Version: t.Version, State: TrunkState{Status: trunks.StatusUnknown}}
 	if !t.Enabled {
-		v.State.Status = directory.StatusDisabled
+		v.State.Status = trunks.StatusDisabled
 	}
 	for _, st := range s.cfg.Edge.TrunkStates() {
 		if st.TrunkID == t.ID {

@@ -13,7 +13,7 @@ import (
 	"hotline/acd/roster"
 	"hotline/ivr/demo"
 	"hotline/sip"
-	"hotline/sip/routes"
+	"hotline/trunks/routes"
 )
 
 // demoStaff is what staff.yaml of the demonstration holds.

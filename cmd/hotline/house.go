@@ -22,8 +22,8 @@ import (
 	"hotline/postgres"
 	"hotline/recordings"
 	"hotline/sip"
-	"hotline/sip/routes"
 	"hotline/tickets"
+	"hotline/trunks/routes"
 	"hotline/web"
 )
 

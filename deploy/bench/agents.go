@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	desks         = 2
-	callsEach     = 252
+	desks         = 8
+	callsEach     = 63 // a desk: 504 in all
 	idleEvery     = 4  // of so many calls one waits for an agent who is not ready yet
 	reloadsEach   = 5
 	benchPassword = "a long secret of the bench, made up"

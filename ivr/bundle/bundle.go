@@ -15,14 +15,14 @@ import (
 	"hotline"
 	"hotline/acd"
 	"hotline/ivr"
-	"hotline/sip/directory"
+	"hotline/trunks"
 )
 
 // House is what is configured.
 type House struct {
 	Store     *ivr.Store
 	Queues    *acd.Queues
-	Directory *directory.Directory
+	Directory *trunks.Directory
 	By        string // who does it
 }
 

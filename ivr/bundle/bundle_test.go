@@ -16,7 +16,7 @@ import (
 	"hotline/ivr/demo"
 	"hotline/media"
 	"hotline/postgres/pgtest"
-	"hotline/sip/directory"
+	"hotline/trunks"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -29,7 +29,7 @@ func newHouse(t *testing.T) House {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := directory.Open(t.Context(), pool, log)
+	d, err := trunks.Open(t.Context(), pool, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,8 +64,8 @@ func TestRoundTrip(t *testing.T) {
 	if _, err := h.Store.PutPromptAudio(t.Context(), "test", ivr.PromptRow{Name: "jingle", Language: "en", Text: "Jingle"}, []byte(wav.String())); err != nil {
 		t.Fatal(err)
 	}
-	secret := directory.TrunkSettings{Register: &directory.Register{Registrar: "sip.example.com", Username: "u", Password: "hunter2secret"}}
-	if _, err := h.Directory.CreateTrunk(t.Context(), directory.Trunk{Name: "provider", Enabled: true, Settings: secret}); err != nil {
+	secret := trunks.TrunkSettings{Register: &trunks.Register{Registrar: "sip.example.com", Username: "u", Password: "hunter2secret"}}
+	if _, err := h.Directory.CreateTrunk(t.Context(), trunks.Trunk{Name: "provider", Enabled: true, Settings: secret}); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()

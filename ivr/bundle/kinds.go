@@ -14,7 +14,7 @@ import (
 	"hotline/acd"
 	"hotline/ivr"
 	"hotline/ivr/flow"
-	"hotline/sip/directory"
+	"hotline/trunks"
 )
 
 // kind is one sort of things that are configured.
@@ -252,9 +252,9 @@ func readFlows(f fs.FS) ([]item, bool, error) {
 }
 
 type trunkDoc struct {
-	Name     string                  `json:"name"`
-	Enabled  bool                    `json:"enabled"`
-	Settings directory.TrunkSettings `json:"settings"`
+	Name     string               `json:"name"`
+	Enabled  bool                 `json:"enabled"`
+	Settings trunks.TrunkSettings `json:"settings"`
 }
 
 func (h House) trunks() *kind {
@@ -265,13 +265,13 @@ func (h House) trunks() *kind {
 		},
 		have: func(ctx context.Context) ([]item, error) {
 			list, err := h.Directory.ListTrunks(ctx)
-			return itemsOf(list, func(t directory.Trunk) item {
+			return itemsOf(list, func(t trunks.Trunk) item {
 				return item{name: t.Name, ref: t.ID, version: t.Version, doc: trunkDoc{t.Name, t.Enabled, withoutSecrets(t.Settings)}}
 			}), err
 		},
 		put: func(ctx context.Context, it item, old *item) error {
 			d := it.doc.(trunkDoc)
-			t := directory.Trunk{Name: d.Name, Enabled: d.Enabled, Settings: d.Settings}
+			t := trunks.Trunk{Name: d.Name, Enabled: d.Enabled, Settings: d.Settings}
 			if old == nil {
 				_, err := h.Directory.CreateTrunk(ctx, t)
 				return err
@@ -284,7 +284,7 @@ func (h House) trunks() *kind {
 	}
 }
 
-func withoutSecrets(s directory.TrunkSettings) directory.TrunkSettings {
+func withoutSecrets(s trunks.TrunkSettings) trunks.TrunkSettings {
 	if s.MatchDigest != nil {
 		c := *s.MatchDigest
 		c.Password, c.PasswordSet = "", false
@@ -330,20 +330,20 @@ func (h House) numbers() *kind {
 		check: checkNumber,
 		put: func(ctx context.Context, it item, old *item) error {
 			d := it.doc.(numberDoc)
-			n := directory.Number{Number: d.Number, Title: d.Title, Flow: d.Flow, Queue: d.Queue, Language: d.Language}
+			n := trunks.Number{Number: d.Number, Title: d.Title, Flow: d.Flow, Queue: d.Queue, Language: d.Language}
 			if old != nil {
 				n.Version = old.version
 			}
 			if d.Trunk != "" {
-				trunks, err := h.Directory.ListTrunks(ctx)
+				carriers, err := h.Directory.ListTrunks(ctx)
 				if err != nil {
 					return err
 				}
-				i := slices.IndexFunc(trunks, func(t directory.Trunk) bool { return t.Name == d.Trunk })
+				i := slices.IndexFunc(carriers, func(t trunks.Trunk) bool { return t.Name == d.Trunk })
 				if i < 0 {
 					return unknown("trunk", d.Trunk)
 				}
-				n.TrunkID = trunks[i].ID
+				n.TrunkID = carriers[i].ID
 			}
 			_, err := h.Directory.PutNumber(ctx, n)
 			return err
@@ -353,16 +353,16 @@ func (h House) numbers() *kind {
 }
 
 func (h House) haveNumbers(ctx context.Context) ([]item, error) {
-	trunks, err := h.Directory.ListTrunks(ctx)
+	carriers, err := h.Directory.ListTrunks(ctx)
 	if err != nil {
 		return nil, err
 	}
 	names := map[string]string{}
-	for _, t := range trunks {
+	for _, t := range carriers {
 		names[t.ID] = t.Name
 	}
 	list, err := h.Directory.ListNumbers(ctx)
-	return itemsOf(list, func(n directory.Number) item {
+	return itemsOf(list, func(n trunks.Number) item {
 		return item{name: n.Number, version: n.Version, doc: numberDoc{n.Number, n.Title, n.Flow, n.Queue, names[n.TrunkID], n.Language}}
 	}), err
 }

@@ -16,10 +16,10 @@ import (
 
 	"hotline"
 	"hotline/media"
-	"hotline/sip/digest"
-	"hotline/sip/header"
 	"hotline/sip/reach"
 	"hotline/sip/sdp"
+	"hotline/trunks/digest"
+	"hotline/trunks/header"
 )
 
 // Invite says whom to call and as whom.

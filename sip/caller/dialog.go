@@ -7,8 +7,8 @@ import (
 	"github.com/emiago/sipgo"
 	sipmsg "github.com/emiago/sipgo/sip"
 
-	"hotline/sip/header"
 	"hotline/sip/sdp"
+	"hotline/trunks/header"
 )
 
 // sipOption keeps sipgo from adding to a request that is complete.

@@ -10,8 +10,8 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"hotline/media"
-	"hotline/sip/header"
 	"hotline/sip/sdp"
+	"hotline/trunks/header"
 )
 
 // Taking says how calls are taken.

@@ -14,8 +14,8 @@ import (
 
 	"hotline"
 	"hotline/call"
-	"hotline/sip/header"
 	"hotline/sip/wire"
+	"hotline/trunks/header"
 )
 
 // Reason renders a cause as the Reason header field (RFC 3326).

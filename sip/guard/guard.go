@@ -14,8 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"hotline/sip/directory"
-	"hotline/sip/rate"
+	"hotline/trunks"
+	"hotline/trunks/rate"
 )
 
 // Verdict of [Guard.Packet] on a message.
@@ -55,7 +55,7 @@ func (r Reason) String() string { return reasonNames[r] }
 
 // Config says how much is listened to. Zero values are defaults.
 type Config struct {
-	Directory      *directory.Directory
+	Directory      *trunks.Directory
 	Silent         bool    // strangers get no answer at all
 	StrangerRate   float64 // messages a second of one stranger (default 5, burst four times that)
 	CrowdRate      float64 // messages a second of all strangers together (200)
@@ -243,7 +243,7 @@ func (g *Guard) Connect(source netip.Addr) (release func(), ok bool) {
 
 // Admit lets a trunk start a call as often as its max_cps says; else the caller is told to come back after some seconds, not all
 // at the same one.
-func (g *Guard) Admit(_ netip.Addr, t *directory.Trunk) (ok bool, retryAfter int) {
+func (g *Guard) Admit(_ netip.Addr, t *trunks.Trunk) (ok bool, retryAfter int) {
 	if g == nil || t == nil || t.Settings.MaxCPS == 0 {
 		return true, 0
 	}

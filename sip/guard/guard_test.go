@@ -9,26 +9,26 @@ import (
 	"time"
 
 	"hotline/postgres/pgtest"
-	"hotline/sip/digest"
-	"hotline/sip/directory"
+	"hotline/trunks"
+	"hotline/trunks/digest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func setUp(t *testing.T, cfg Config) *Guard {
 	t.Helper()
-	d, err := directory.Open(t.Context(), pgtest.New(t), nil)
+	d, err := trunks.Open(t.Context(), pgtest.New(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	trunk(t, d, "provider", directory.TrunkSettings{MatchAddresses: []string{"192.0.2.0/24"}})
+	trunk(t, d, "provider", trunks.TrunkSettings{MatchAddresses: []string{"192.0.2.0/24"}})
 	cfg.Directory = d
 	return New(cfg)
 }
 
-func trunk(t *testing.T, d *directory.Directory, name string, s directory.TrunkSettings) directory.Trunk {
+func trunk(t *testing.T, d *trunks.Directory, name string, s trunks.TrunkSettings) trunks.Trunk {
 	t.Helper()
-	tr, err := d.CreateTrunk(t.Context(), directory.Trunk{Name: name, Enabled: true, Settings: s})
+	tr, err := d.CreateTrunk(t.Context(), trunks.Trunk{Name: name, Enabled: true, Settings: s})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestWhoIsLetIn(t *testing.T) {
 // Who bears a nonce that we gave to its address can receive there: it is let in to have its password checked.
 func TestNonceOpensTheDoor(t *testing.T) {
 	g := setUp(t, Config{})
-	trunk(t, g.cfg.Directory, "login", directory.TrunkSettings{MatchDigest: &directory.Credentials{Username: "pbx", Password: "p"}})
+	trunk(t, g.cfg.Directory, "login", trunks.TrunkSettings{MatchDigest: &trunks.Credentials{Username: "pbx", Password: "p"}})
 	home := from("198.51.100.1")
 	var challenges []string
 	for _, h := range g.cfg.Directory.Challenge(home.Addr(), false) {
@@ -185,7 +185,7 @@ func TestConnections(t *testing.T) {
 
 func TestCallsASecond(t *testing.T) {
 	g := setUp(t, Config{})
-	slow := trunk(t, g.cfg.Directory, "slow", directory.TrunkSettings{Host: "h", MaxCPS: 3})
+	slow := trunk(t, g.cfg.Directory, "slow", trunks.TrunkSettings{Host: "h", MaxCPS: 3})
 	ok := 0
 	for range 100 {
 		if admitted, after := g.Admit(netip.Addr{}, &slow); admitted {

@@ -16,8 +16,8 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"hotline"
-	"hotline/sip/directory"
 	"hotline/sip/resolve"
+	"hotline/trunks"
 )
 
 // Exchanger is what the keeper needs of the edge.
@@ -31,7 +31,7 @@ type Exchanger interface {
 // Keeper keeps the trunks: it registers where we must, asks for signs of life, and knows each one's state, addresses and calls.
 type Keeper struct {
 	edge Exchanger
-	dir  *directory.Directory
+	dir  *trunks.Directory
 	log  *slog.Logger
 
 	mu    sync.Mutex
@@ -40,7 +40,7 @@ type Keeper struct {
 
 // line is the living side of a trunk.
 type line struct {
-	trunk  directory.Trunk
+	trunk  trunks.Trunk
 	cancel context.CancelFunc
 	done   chan struct{}
 
@@ -54,13 +54,13 @@ type line struct {
 	realm      string   // that the registrar has asked for
 	routes     []string // Service-Route (RFC 3608)
 	since      time.Time
-	status     directory.Status
+	status     trunks.Status
 	rtt        time.Duration
 	err        *Trouble // nil: none
 	calls      int
 }
 
-func New(e Exchanger, d *directory.Directory, log *slog.Logger) *Keeper {
+func New(e Exchanger, d *trunks.Directory, log *slog.Logger) *Keeper {
 	if log == nil {
 		log = slog.Default()
 	}
@@ -84,7 +84,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 
 // follow starts and stops lines so that they are those of the directory. A changed trunk starts anew but keeps its calls.
 func (k *Keeper) follow(ctx context.Context) {
-	want := map[string]directory.Trunk{}
+	want := map[string]trunks.Trunk{}
 	for _, t := range k.dir.Snapshot().Trunks() {
 		want[t.ID] = t
 	}
@@ -114,15 +114,15 @@ func (k *Keeper) follow(ctx context.Context) {
 }
 
 // start begins a line; k.mu is held.
-func (k *Keeper) start(ctx context.Context, t directory.Trunk, before *line) *line {
+func (k *Keeper) start(ctx context.Context, t trunks.Trunk, before *line) *line {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &line{trunk: t, cancel: cancel, done: make(chan struct{}), since: time.Now(), status: directory.StatusUnknown}
+	l := &line{trunk: t, cancel: cancel, done: make(chan struct{}), since: time.Now(), status: trunks.StatusUnknown}
 	l.asked = t.Settings.OptionsIntervalS > 0
 	if before != nil {
 		l.calls = before.calls
 	}
 	if !t.Enabled {
-		l.status = directory.StatusDisabled
+		l.status = trunks.StatusDisabled
 		cancel()
 	}
 	go func() {
@@ -194,7 +194,7 @@ func (k *Keeper) resolve(ctx context.Context, l *line) {
 		from = append(from, a.Addr())
 	}
 	if r := l.trunk.Settings.Register; r != nil {
-		if h, p, _ := directory.HostPort(r.Registrar); h != host {
+		if h, p, _ := trunks.HostPort(r.Registrar); h != host {
 			more, _ := resolve.Host(ctx, h, p, transport) // its own use reports the error
 			for _, a := range more {
 				from = append(from, a.Addr())
@@ -263,7 +263,7 @@ func (k *Keeper) Doubtful(trunkID string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	l := k.lines[trunkID]
-	if l == nil || len(l.addrs) == 0 || l.status == directory.StatusDown {
+	if l == nil || len(l.addrs) == 0 || l.status == trunks.StatusDown {
 		return true
 	}
 	now := time.Now()
@@ -289,7 +289,7 @@ func (k *Keeper) Routes(trunkID string) []string {
 
 // Begin counts a call in, unless the trunk has max_calls already, or, as one of several, three quarters of all calls (total; 0: not
 // limited) so that a flood on one trunk leaves room for the others.
-func (k *Keeper) Begin(t *directory.Trunk, total int) bool {
+func (k *Keeper) Begin(t *trunks.Trunk, total int) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	l := k.lines[t.ID]
@@ -348,19 +348,19 @@ func (k *Keeper) Trouble(trunkID string, err error) {
 
 // judge sets the status from what is known; k.mu is held.
 func (k *Keeper) judge(l *line) {
-	next := directory.StatusUnknown
+	next := trunks.StatusUnknown
 	switch {
 	case !l.trunk.Enabled:
-		next = directory.StatusDisabled
+		next = trunks.StatusDisabled
 	case l.asked && !l.alive && l.misses >= 2 || l.trunk.Settings.Register != nil && !l.registered && l.err != nil:
-		next = directory.StatusDown
+		next = trunks.StatusDown
 	case l.asked && l.alive && (l.registered || l.trunk.Settings.Register == nil), !l.asked && l.registered:
-		next = directory.StatusUp
+		next = trunks.StatusUp
 	}
 	if next == l.status {
 		return
 	}
-	if next == directory.StatusDown {
+	if next == trunks.StatusDown {
 		k.log.Warn("trunk is down", "event", "alarm", "trunk", l.trunk.Name, "err", l.err.Error(), "cause", l.err.Unwrap())
 	} else {
 		k.log.Info("trunk has changed", "trunk", l.trunk.Name, "status", next)
@@ -369,18 +369,18 @@ func (k *Keeper) judge(l *line) {
 }
 
 // States returns how all trunks are, by name.
-func (k *Keeper) States() []directory.TrunkState {
-	trunks := k.dir.Snapshot().Trunks()
+func (k *Keeper) States() []trunks.TrunkState {
+	all := k.dir.Snapshot().Trunks()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	out := make([]directory.TrunkState, 0, len(trunks))
-	for _, t := range trunks {
+	out := make([]trunks.TrunkState, 0, len(all))
+	for _, t := range all {
 		l := k.lines[t.ID]
 		if l == nil {
-			out = append(out, directory.TrunkState{TrunkID: t.ID, Status: directory.StatusUnknown})
+			out = append(out, trunks.TrunkState{TrunkID: t.ID, Status: trunks.StatusUnknown})
 			continue
 		}
-		s := directory.TrunkState{
+		s := trunks.TrunkState{
 			TrunkID: t.ID, Status: l.status, Since: l.since.UTC(), RTTMS: float64(l.rtt.Microseconds()) / 1000,
 			Registered: l.registered, Calls: l.calls,
 		}

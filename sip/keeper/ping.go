@@ -9,8 +9,8 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"hotline"
-	"hotline/sip/directory"
-	"hotline/sip/header"
+	"hotline/trunks"
+	"hotline/trunks/header"
 )
 
 // exchangeTime is how long an answer is waited for: RFC 3261's 64*T1 is too long to notice that a trunk is dead.
@@ -80,7 +80,7 @@ func (k *Keeper) pingOnce(ctx context.Context, l *line, id *ident) (time.Duratio
 // contact is the URI by which a trunk reaches us: its own user part tells its calls from others'.
 func (k *Keeper) contact(l *line, transport string, peer netip.AddrPort) string {
 	uri := k.edge.Contact(transport, peer.Addr()).Address
-	uri.User = directory.ContactToken(&l.trunk)
+	uri.User = trunks.ContactToken(&l.trunk)
 	return uri.String()
 }
 

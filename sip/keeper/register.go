@@ -13,10 +13,10 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"hotline"
-	"hotline/sip/digest"
-	"hotline/sip/directory"
-	"hotline/sip/header"
 	"hotline/sip/resolve"
+	"hotline/trunks"
+	"hotline/trunks/digest"
+	"hotline/trunks/header"
 )
 
 // registration keeps us registered on one trunk (RFC 3261, section 10.2).
@@ -140,7 +140,7 @@ func (e *registerError) Error() string {
 func (r *registration) register(ctx context.Context, expires int) (time.Duration, error) {
 	reg := r.l.trunk.Settings.Register
 	_, _, transport := r.l.trunk.Target()
-	host, port, err := directory.HostPort(reg.Registrar)
+	host, port, err := trunks.HostPort(reg.Registrar)
 	if err != nil {
 		return 0, err
 	}
@@ -238,7 +238,7 @@ func (r *registration) result(res *sipmsg.Response, expires int) (time.Duration,
 	}
 	for _, h := range res.GetHeaders("Contact") {
 		for _, a := range header.Addresses(h.Value()) {
-			if n, ok := contactExpires(a.Params); ok && strings.EqualFold(a.User, directory.ContactToken(&r.l.trunk)) {
+			if n, ok := contactExpires(a.Params); ok && strings.EqualFold(a.User, trunks.ContactToken(&r.l.trunk)) {
 				granted = n
 			}
 		}
@@ -303,7 +303,7 @@ func challenges(res *sipmsg.Response) []string {
 
 // Authorize adds to a request the answer to the challenge of a 401 or 407. The realm must be the trunk's own: the challenge may come
 // from whoever is called, and an answer is as good as a password to somebody who can guess.
-func (k *Keeper) Authorize(t *directory.Trunk, req *sipmsg.Request, res *sipmsg.Response) error {
+func (k *Keeper) Authorize(t *trunks.Trunk, req *sipmsg.Request, res *sipmsg.Response) error {
 	k.mu.Lock()
 	shown := ""
 	if l := k.lines[t.ID]; l != nil {

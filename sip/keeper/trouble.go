@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"hotline"
-	"hotline/sip/header"
 	"hotline/sip/reach"
+	"hotline/trunks/header"
 )
 
 // Trouble is what is wrong with a trunk, for whoever has to mend it: no word of a library is in it.

@@ -17,7 +17,7 @@ import (
 
 	"hotline"
 	"hotline/postgres"
-	"hotline/sip/rate"
+	"hotline/trunks/rate"
 )
 
 // Wire is a SIP message as it crossed the wire.

@@ -1,4 +1,4 @@
-package directory
+package trunks
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 
 	"hotline"
-	"hotline/sip/e164"
+	"hotline/trunks/e164"
 )
 
 func invalid(field, code, format string, args ...any) error {

@@ -1,9 +1,9 @@
-// Package directory is the trunks and numbers: who may call us and what is dialled.
+// Package trunks is the trunks and numbers: who may call us and what is dialled.
 //
 // It owns the tables trunk and number and the picture of them in memory from which calls are routed, also while the database is
 // away; whom a request comes from ([Directory.MatchTrunk], [Directory.VerifyDigest]), which number it is for ([Directory.NumberFor])
 // and who calls, as far as the trunk may be believed ([CallerOf]). It sends nothing. Start at [Open].
-package directory
+package trunks
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"hotline/sip/digest"
-	"hotline/sip/e164"
+	"hotline/trunks/digest"
+	"hotline/trunks/e164"
 )
 
 // Directory is the trunks and numbers. Calls are routed from a snapshot in memory, so they go on while the database is away; the

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"hotline/postgres"
-	"hotline/sip/e164"
+	"hotline/trunks/e164"
 )
 
 // Config of a [Book].

@@ -1,4 +1,4 @@
-package directory
+package trunks
 
 import (
 	"net/netip"
@@ -6,9 +6,9 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"hotline"
-	"hotline/sip/digest"
+	"hotline/trunks/digest"
 
-	"hotline/sip/header"
+	"hotline/trunks/header"
 )
 
 // digestRealm is what trunks that log in here are asked for. It names no version and no host.

@@ -1,4 +1,4 @@
-package directory
+package trunks
 
 import (
 	"strings"
@@ -6,8 +6,8 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"hotline/call"
-	"hotline/sip/e164"
-	"hotline/sip/header"
+	"hotline/trunks/e164"
+	"hotline/trunks/header"
 )
 
 // CallerOf says who calls, as far as the trunk may be believed.

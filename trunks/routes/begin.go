@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"hotline"
-	"hotline/sip/e164"
-	"hotline/sip/header"
+	"hotline/trunks/e164"
+	"hotline/trunks/header"
 )
 
 // MayDial says whether the people of a role may dial numbers themselves: click-to-dial, transfers and consultations to numbers.

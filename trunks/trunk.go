@@ -1,4 +1,4 @@
-package directory
+package trunks
 
 import (
 	"crypto/sha256"
@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"hotline"
-	"hotline/sip/e164"
-	"hotline/sip/header"
+	"hotline/trunks/e164"
+	"hotline/trunks/header"
 )
 
 // Trunk is a line to a provider, a PBX or a session border controller: a row of table trunk.

@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"hotline/sip/rate"
+	"hotline/trunks/rate"
 )
 
 // Outcome of [Server.Verify].

@@ -1,12 +1,12 @@
-package directory
+package trunks
 
 import (
 	"regexp"
 	"strings"
 	"time"
 
-	"hotline/sip/e164"
-	"hotline/sip/header"
+	"hotline/trunks/e164"
+	"hotline/trunks/header"
 )
 
 // Number is a number that can be dialled to reach us (DID): a row of table number. It points to a flow.

@@ -1,4 +1,4 @@
-package directory
+package trunks
 
 import (
 	"net/netip"
@@ -9,8 +9,8 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"hotline"
-	"hotline/sip/e164"
-	"hotline/sip/header"
+	"hotline/trunks/e164"
+	"hotline/trunks/header"
 )
 
 // Snapshot is the trunks and numbers at one moment. It never changes.
