@@ -32,6 +32,9 @@ type crew struct {
 	dead    bool                       // the process was killed
 }
 
+// Expect implements Popper.
+func (c *crew) Expect(Offer) {}
+
 // Offer implements Popper.
 func (c *crew) Offer(_ context.Context, o Offer) error {
 	c.mu.Lock()

@@ -16,6 +16,9 @@ import (
 
 // Popper shows an offer to an agent.
 type Popper interface {
+	// Expect says that an offer may be about to come, which has no id yet: what it shows can be looked up while the agent is being set
+	// aside. It does not block.
+	Expect(o Offer)
 	// Offer pops and rings. An error means that it could not be shown: the next agent is tried.
 	Offer(ctx context.Context, o Offer) error
 	// Withdraw takes an offer away that was shown. It does not block.
@@ -88,6 +91,11 @@ func (a *Agents) ring(ctx context.Context, r *round, o Offer, agents []string) (
 	offers := make([]string, len(agents))
 	for i := range offers {
 		offers[i] = hotline.NewID()
+	}
+	if a.cfg.Popper != nil {
+		for _, o.Agent = range agents {
+			a.cfg.Popper.Expect(o)
+		}
 	}
 	until := o.At.Add(o.RingFor)
 	list, err := a.apply(ctx, change{agents: agents, sql: reserveSQL, args: pgx.NamedArgs{

@@ -28,6 +28,9 @@ func newStaff() *staff {
 	return &staff{shown: make(chan acd.Offer, 100), rung: make(chan *calltest.Leg, 10), moved: make(chan struct{}, 1)}
 }
 
+// Expect implements acd.Popper.
+func (s *staff) Expect(acd.Offer) {}
+
 // Offer implements acd.Popper.
 func (s *staff) Offer(_ context.Context, o acd.Offer) error {
 	s.shown <- o

@@ -9,28 +9,43 @@ import (
 	"hotline/call"
 )
 
+// Expect looks up who calls before the offer comes. It implements acd.Popper.
+func (g *Gateway) Expect(o acd.Offer) {
+	if st := g.station(o.Agent); st != nil {
+		st.expect(o)
+	}
+}
+
+// expect asks what is known of the caller whom an offer brings, once for each offer. Nil: the agent cannot talk.
+func (st *station) expect(o acd.Offer) *question {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if !st.live() {
+		return nil
+	}
+	if q := st.expected; q != nil && q.offered(o) {
+		return q
+	}
+	who := st.who
+	who.See = st.see()
+	st.expected = st.g.ask(o, who)
+	return st.expected
+}
+
 // Offer pops and rings: the agent sees who calls before the call can be answered. It implements acd.Popper.
 func (g *Gateway) Offer(_ context.Context, o acd.Offer) error {
 	st := g.station(o.Agent)
 	if st == nil {
 		return errAway
 	}
+	asked := st.expect(o)
 	st.mu.Lock()
-	who, live := st.who, st.live()
-	who.See = st.see()
+	st.expected = nil
 	st.mu.Unlock()
-	if !live {
+	if asked == nil {
 		return errAway
 	}
-	pop := g.callersPop(o.CallID)
-	if pop.Caller.Number == "" && o.Phone != "" {
-		pop.Caller.Number = o.Phone // of a call-back
-	}
-	if o.Queue != "" {
-		pop.Queue = o.Queue
-	}
-	pop.WaitedMS = o.Waited.Milliseconds()
-	pop, late := g.quickly(pop, who)
+	pop, late := asked.quickly()
 	v := g.offerView(o, pop)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -45,7 +60,7 @@ func (g *Gateway) Offer(_ context.Context, o acd.Offer) error {
 	case pop.Ticket == nil:
 		st.learn(o.CallID)
 	}
-	g.post(hook{Event: "offer", Agent: Person{ID: who.Account, Name: who.Name}, Offer: v})
+	g.post(hook{Event: "offer", Agent: Person{ID: st.account, Name: st.who.Name}, Offer: v})
 	return nil
 }
 

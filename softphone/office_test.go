@@ -67,6 +67,8 @@ type office struct {
 // late lets acd pop through a gateway that is made after it.
 type late struct{ g *softphone.Gateway }
 
+func (l *late) Expect(o acd.Offer) { l.g.Expect(o) }
+
 func (l *late) Offer(ctx context.Context, o acd.Offer) error { return l.g.Offer(ctx, o) }
 func (l *late) Withdraw(offerID, agent string, why acd.Gone) { l.g.Withdraw(offerID, agent, why) }
 

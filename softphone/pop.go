@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"hotline/acd"
 	"hotline/call"
 	"hotline/tickets/contacts"
 )
@@ -16,7 +17,7 @@ type PopSource interface {
 	Pop(ctx context.Context, q contacts.Query) (contacts.Pop, error)
 }
 
-// popWithin is how long ringing waits for the database. What comes later is shown later: a slow database must not keep a caller
+// popWithin is how long ringing waits for the database, from the moment on at which it was asked. What comes later is shown later: a slow database must not keep a caller
 // waiting.
 const popWithin = 12 * time.Millisecond
 
@@ -85,29 +86,63 @@ func (g *Gateway) fill(ctx context.Context, p Pop, who Identity) (Pop, error) {
 	return g.addressed(p), nil
 }
 
-// quickly fills p if that can be done at once. Else what is known comes through late.
-func (g *Gateway) quickly(p Pop, who Identity) (full Pop, late <-chan Pop) {
-	known := make(chan Pop, 1)
+// question is what the database is asked of a caller who is offered to an agent.
+type question struct {
+	g     *Gateway
+	call  string
+	at    time.Time // of the offer
+	asked time.Time
+	pop   Pop      // without the database
+	known chan Pop // nil: it cannot be asked
+}
+
+// ask begins to look up who calls.
+func (g *Gateway) ask(o acd.Offer, who Identity) *question {
+	p := g.callersPop(o.CallID)
+	if p.Caller.Number == "" && o.Phone != "" {
+		p.Caller.Number = o.Phone // of a call-back
+	}
+	if o.Queue != "" {
+		p.Queue = o.Queue
+	}
+	p.WaitedMS = o.Waited.Milliseconds()
+	q := &question{g: g, call: o.CallID, at: o.At, asked: time.Now(), pop: p, known: make(chan Pop, 1)}
 	started := g.tasks.start(func() {
-		defer close(known)
+		defer close(q.known)
 		ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
 		defer cancel()
 		full, err := g.fill(ctx, p, who)
 		if err != nil {
 			g.log.Warn("what is known of the caller cannot be shown yet", "call", p.CallID, "error", err)
 		}
-		known <- full
+		q.known <- full
 	})
 	if !started {
-		return g.addressed(p), nil
+		q.known = nil
 	}
-	timer := time.NewTimer(popWithin)
+	return q
+}
+
+// offered says whether this is what was asked for an offer.
+func (q *question) offered(o acd.Offer) bool { return q.call == o.CallID && q.at.Equal(o.At) }
+
+// quickly returns what is known if that can be had at once. Else the rest comes through late. It is called once.
+func (q *question) quickly() (full Pop, late <-chan Pop) {
+	if q.known == nil {
+		return q.g.addressed(q.pop), nil
+	}
+	timer := time.NewTimer(time.Until(q.asked.Add(popWithin)))
 	defer timer.Stop()
 	select {
-	case full := <-known:
+	case full := <-q.known:
 		return full, nil
 	case <-timer.C:
-		return g.addressed(p), known
+		select {
+		case full := <-q.known:
+			return full, nil
+		default:
+		}
+		return q.g.addressed(q.pop), q.known
 	}
 }
 

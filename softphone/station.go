@@ -27,6 +27,7 @@ type station struct {
 	wrap     *WrapView
 	pop      Pop           // of the call, or of the one that was answered last
 	answered *media.Stream // with which it was
+	expected *question     // of the offer that is about to come
 	muted    bool
 	line     lineWatch
 	asking   *asking      // a colleague who is being rung

@@ -26,6 +26,8 @@ type staff struct {
 // popper rings through phones that are made later: an offer comes when everything runs.
 type popper struct{ *house }
 
+func (p popper) Expect(o acd.Offer) { p.staff.phones.Expect(o) }
+
 func (p popper) Offer(ctx context.Context, o acd.Offer) error { return p.staff.phones.Offer(ctx, o) }
 
 func (p popper) Withdraw(offerID, agent string, why acd.Gone) {
