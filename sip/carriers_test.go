@@ -192,7 +192,7 @@ func TestCarrierCutsLongCalls(t *testing.T) {
 	r.route([]string{"+86"}, trunk)
 	l := r.out("+8613900139000")
 	inv := p.want("INVITE ")
-	l.tasks.do(func() { l.out.way.lease.Longest = 50 * time.Millisecond })
+	l.tasks.Do(func() { l.out.way.lease.Longest = 50 * time.Millisecond })
 	p.send(answerTo(inv, "200 OK", contactOf(p)+sdpType, testOffer("")))
 	p.want("ACK ")
 	l.next(t, call.Answered)

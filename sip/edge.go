@@ -229,7 +229,7 @@ func (e *Edge) hangupAll() {
 		l.Hangup(ctx, call.CauseShutdown)
 	}
 	for _, l := range legs {
-		l.tasks.do(l.finish)
+		l.tasks.Do(l.finish)
 	}
 }
 

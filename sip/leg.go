@@ -11,6 +11,7 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"hotline/call"
+	"hotline/call/tasks"
 	"hotline/media"
 	"hotline/sip/cause"
 )
@@ -23,7 +24,7 @@ type Leg struct {
 	trunk   *Trunk
 	log     *slog.Logger
 	stream  *media.Stream
-	tasks   *tasks
+	tasks   *tasks.Queue
 	done    chan struct{} // closed when Ended has been delivered
 	mailbox atomic.Pointer[call.Mailbox]
 	posting sync.Mutex // guards over: nothing comes after Ended
@@ -49,7 +50,7 @@ var (
 
 func (e *Edge) newLeg(info call.Info, t *Trunk, d dialog) *Leg {
 	return &Leg{
-		e: e, info: info, trunk: t, dlg: d, tasks: newTasks(), done: make(chan struct{}),
+		e: e, info: info, trunk: t, dlg: d, tasks: tasks.New(), done: make(chan struct{}),
 		log: e.log.With("call", info.CallID, "leg", info.LegID),
 	}
 }
@@ -65,7 +66,7 @@ func (l *Leg) open(remote netip.AddrPort) error {
 }
 
 // run starts the leg's goroutine. Edge.Run waits for it.
-func (l *Leg) run() { l.e.work.Go(l.tasks.run) }
+func (l *Leg) run() { l.e.work.Go(l.tasks.Run) }
 
 // Info describes the leg. Only the trunk of an outbound leg may change, until somebody answers.
 func (l *Leg) Info() call.Info {
@@ -151,7 +152,7 @@ func (l *Leg) finish() {
 		key = l.in.key
 	}
 	l.e.legs.remove(l, key)
-	l.tasks.close()
+	l.tasks.Close()
 }
 
 // command runs f on the leg's goroutine and waits for its reply. f may keep reply and call it later, once.
@@ -166,7 +167,7 @@ func (l *Leg) command(ctx context.Context, f func(reply func(error))) error {
 		default:
 		}
 	}
-	ok := l.tasks.do(func() {
+	ok := l.tasks.Do(func() {
 		if l.over {
 			reply(call.ErrGone)
 			return
@@ -267,13 +268,13 @@ func (l *Leg) transact(req *sipmsg.Request, started func(*sipmsg.ClientTx), on f
 	}
 	pump := func(tx *sipmsg.ClientTx, err error) {
 		if err != nil {
-			l.tasks.do(func() { on(nil, err) })
+			l.tasks.Do(func() { on(nil, err) })
 			return
 		}
 		if started != nil {
-			l.tasks.do(func() { started(tx) })
+			l.tasks.Do(func() { started(tx) })
 		}
-		tx.OnRetransmission(func(res *sipmsg.Response) { l.tasks.do(func() { on(res, nil) }) })
+		tx.OnRetransmission(func(res *sipmsg.Response) { l.tasks.Do(func() { on(res, nil) }) })
 		l.pump(tx, req.Method == sipmsg.INVITE, on)
 	}
 	if req.Transport() == "UDP" || l.e.connected(req.Transport(), to) {
@@ -291,13 +292,13 @@ func (l *Leg) pump(tx *sipmsg.ClientTx, invite bool, on func(*sipmsg.Response, e
 			if res.IsProvisional() && !invite {
 				continue
 			}
-			l.tasks.do(func() { on(res, nil) })
+			l.tasks.Do(func() { on(res, nil) })
 			if !res.IsProvisional() {
 				return
 			}
 		case <-tx.Done():
 			err := tx.Err()
-			l.tasks.do(func() { on(nil, err) })
+			l.tasks.Do(func() { on(nil, err) })
 			return
 		case <-l.e.ctx.Done():
 			tx.Terminate()
@@ -307,14 +308,4 @@ func (l *Leg) pump(tx *sipmsg.ClientTx, invite bool, on func(*sipmsg.Response, e
 }
 
 // after runs f on the leg's goroutine later, unless stop is called before.
-func (l *Leg) after(d time.Duration, f func()) (stop func()) {
-	var stopped bool // touched on the leg's goroutine only
-	t := time.AfterFunc(d, func() {
-		l.tasks.do(func() {
-			if !stopped {
-				f()
-			}
-		})
-	})
-	return func() { stopped = true; t.Stop() }
-}
+func (l *Leg) after(d time.Duration, f func()) (stop func()) { return l.tasks.After(d, f) }

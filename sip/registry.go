@@ -198,7 +198,7 @@ func (e *Edge) cancel(key, branch string) *wire.Refusal {
 	}
 	a.cancelled = true
 	if a.leg != nil {
-		a.leg.tasks.do(a.leg.cancelled)
+		a.leg.tasks.Do(a.leg.cancelled)
 	}
 	return &wire.Refusal{Code: 200, Reason: "OK", Tag: a.tag}
 }

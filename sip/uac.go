@@ -66,7 +66,7 @@ func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
 	if timeout <= 0 {
 		timeout = ringOut
 	}
-	l.tasks.do(func() {
+	l.tasks.Do(func() {
 		l.out.stopRing = l.after(timeout, func() {
 			if !l.out.answered && !l.over {
 				l.cancel(call.CauseNoAnswer)

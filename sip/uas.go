@@ -48,13 +48,13 @@ func (e *Edge) onRequest(req *sipmsg.Request, tx *sipmsg.ServerTx) {
 	tag := toTag(req)
 	if req.Method == sipmsg.ACK {
 		if l := e.legs.dialog(req.CallID().Value(), tag); l != nil {
-			l.tasks.do(func() { l.acked(req) })
+			l.tasks.Do(func() { l.acked(req) })
 		}
 		tx.Terminate()
 		return
 	}
 	if tag != "" {
-		if l := e.legs.dialog(req.CallID().Value(), tag); l != nil && l.tasks.depth() < 500 && l.tasks.do(func() { l.arrived(&request{req, tx}) }) {
+		if l := e.legs.dialog(req.CallID().Value(), tag); l != nil && l.tasks.Depth() < 500 && l.tasks.Do(func() { l.arrived(&request{req, tx}) }) {
 			return
 		}
 		e.respond(tx, req, 481, "Call/Transaction Does Not Exist", tag)
@@ -153,9 +153,9 @@ func (e *Edge) incoming(req *sipmsg.Request, tx *sipmsg.ServerTx) {
 	e.counts.accepted.Add(1)
 	e.record(l.info.CallID, came.src, false, came.at, came.data)
 	cancelled := e.legs.adopt(key, l)
-	l.tasks.do(l.begin)
+	l.tasks.Do(l.begin)
 	if cancelled {
-		l.tasks.do(l.cancelled)
+		l.tasks.Do(l.cancelled)
 	}
 	l.run()
 }
