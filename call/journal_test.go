@@ -418,44 +418,6 @@ func TestTwoProcessesCannotShareAJournal(t *testing.T) {
 	j.Close()
 }
 
-func TestReconcileClosesWhatAKilledNodeLeft(t *testing.T) {
-	pool := pgtest.New(t)
-	dir := t.TempDir()
-	j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool}, nil)
-	open, closed, foreign := testInfo(), testInfo(), testInfo()
-	fileCall(t, j, open, false)
-	fileCall(t, j, closed, true)
-	j.File(foreign.CallID, FactCallStarted, CallStarted{Info: foreign, Node: "n2"})
-	stop()
-	seen := time.Now().Add(10 * time.Second).Truncate(time.Second)
-	if err := os.Chtimes(filepath.Join(dir, "alive"), seen, seen); err != nil {
-		t.Fatal(err)
-	}
-	j, _ = runJournal(t, JournalConfig{Dir: dir, Pool: pool}, nil)
-	live := testInfo() // began after the restart
-	j.File(live.CallID, FactCallStarted, CallStarted{Info: live, Node: "n1"})
-	for range 2 {
-		if err := Reconcile(t.Context(), j, pool, "n1"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d := get(t, pool, open.CallID)
-	if d.Result != ResultCutBySystem || d.EndedAt == nil || !d.EndedAt.Equal(seen) || d.Legs[0].EndedAt == nil {
-		t.Errorf("the call that was open: %+v", d)
-	}
-	if s := d.Segments; len(s) != 3 || s[2].Kind != SegmentQueue || s[2].Reason != "cut" || s[2].Queue != "sales" || !s[2].EndedAt.Equal(seen) || s[2].DurationMS <= 0 {
-		t.Errorf("its segments: %+v", s)
-	}
-	if d := get(t, pool, closed.CallID); d.Result != ResultAbandoned || len(d.Segments) != 3 {
-		t.Errorf("the call that was closed: %+v", d)
-	}
-	for _, id := range []string{foreign.CallID, live.CallID} {
-		if d := get(t, pool, id); d.EndedAt != nil {
-			t.Errorf("a call that goes on was closed: %+v", d)
-		}
-	}
-}
-
 func get(t *testing.T, pool *pgxpool.Pool, id string) Detail {
 	t.Helper()
 	d, err := Get(t.Context(), pool, id)

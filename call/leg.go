@@ -70,6 +70,9 @@ type Info struct {
 	ReceivedAt time.Time `json:"received_at"`
 	Ticket     int64     `json:"ticket,omitempty"` // outbound: the ticket that it belongs to, 0 for none
 	Agent      string    `json:"agent,omitempty"`  // outbound: the agent for whom it is made
+
+	Outlives bool  `json:"outlives,omitempty"` // the edge's backend keeps the leg when this process dies: see [Adopter]
+	Resume   *Left `json:"-"`                  // set on a leg that an [Adopter] gives back: what the process before left of its call
 }
 
 // Acceptor takes inbound legs: the [Switchboard].

@@ -4,12 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // rowWriter gathers what the facts of one transaction say of calls, legs and segments, and writes each row once: a call that rings,
@@ -288,68 +285,4 @@ func orObject(raw json.RawMessage) json.RawMessage {
 		return json.RawMessage(`{}`)
 	}
 	return raw
-}
-
-// openCall is a row that a process left open when it died.
-type openCall struct {
-	ID         string
-	Phase      Phase
-	Queue      string
-	Since      time.Time // when its open segment began
-	AnsweredAt *time.Time
-	Legs       []string
-}
-
-// Reconcile closes the calls that this node held when its process was killed: they ended when it was last seen alive, cut by the
-// system. It flushes the journal first, so it waits for the database.
-func Reconcile(ctx context.Context, j *Journal, pool *pgxpool.Pool, node string) error {
-	if err := j.Flush(ctx); err != nil {
-		return err
-	}
-	rows, err := pool.Query(ctx, `
-		select id::text, phase, queue, answered_at,
-			coalesce((select max(s.ended_at) from call_segment s where s.call_id = call.id), started_at) as since,
-			coalesce((select array_agg(l.id::text) from call_leg l where l.call_id = call.id and l.ended_at is null), '{}') as legs
-		from call
-		where node = $1 and ended_at is null and started_at < $2
-		order by started_at`, node, j.Opened())
-	if err != nil {
-		return fmt.Errorf("reconcile: %w", err)
-	}
-	open, err := pgx.CollectRows(rows, pgx.RowToStructByName[openCall])
-	if err != nil {
-		return fmt.Errorf("reconcile: %w", err)
-	}
-	for _, c := range open {
-		if err := cut(j, c); err != nil {
-			return err
-		}
-	}
-	if len(open) > 0 {
-		slog.Warn("calls were cut when this node died", "calls", len(open), "at", j.Alive())
-	}
-	return j.Flush(ctx)
-}
-
-// cut files the end of a call that died with its process.
-func cut(j *Journal, c openCall) error {
-	at := j.Alive()
-	if at.Before(c.Since) {
-		at = c.Since
-	}
-	for _, leg := range c.Legs {
-		if err := j.File(c.ID, FactLegEnded, LegEnded{LegID: leg, EndedAt: at, Cause: CauseCutBySystem}); err != nil {
-			return err
-		}
-	}
-	err := j.File(c.ID, FactSegment, Segment{
-		ID: newID(), Kind: segmentOf(c.Phase), Queue: c.Queue, StartedAt: c.Since, EndedAt: at,
-		DurationMS: at.Sub(c.Since).Milliseconds(), Reason: reasonCut,
-	})
-	if err != nil {
-		return err
-	}
-	return j.File(c.ID, FactCallEnded, CallEnded{
-		Result: ResultCutBySystem, Cause: CauseCutBySystem, Queue: c.Queue, Phase: c.Phase, Answered: c.AnsweredAt != nil, At: at,
-	})
 }

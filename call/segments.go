@@ -46,7 +46,7 @@ func (c *Call) enter(p Phase, queue, reason string) {
 	if queue != "" {
 		c.view.Queue = queue
 	}
-	c.segment = openSegment{kind: segmentOf(p), queue: c.view.Queue, at: now}
+	c.segment = openSegment{kind: p.Segment(), queue: c.view.Queue, at: now}
 	if p == PhaseTalking {
 		c.segment.agent = c.view.Agent
 	}
@@ -114,8 +114,8 @@ func (c *Call) closeSegment(now time.Time, reason string) {
 	})
 }
 
-// segmentOf returns the kind of segment that a phase makes.
-func segmentOf(p Phase) SegmentKind {
+// Segment returns the kind of segment that a phase makes.
+func (p Phase) Segment() SegmentKind {
 	switch p {
 	case PhaseMenu:
 		return SegmentMenu

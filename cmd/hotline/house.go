@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hotline/call"
+	"hotline/call/resume"
 	"hotline/ivr"
 	"hotline/ivr/speech"
 	"hotline/media"
@@ -35,6 +36,7 @@ type house struct {
 	pool       *pgxpool.Pool
 	quick      *pgxpool.Pool // for what a call waits for
 	journal    *call.Journal
+	resume     *resume.Reconciler
 	desk       *tickets.Desk
 	recordings *recordings.Store
 	engine     *media.Engine
@@ -93,6 +95,7 @@ func (h *house) openRecords(_ context.Context, c config, _ bool) (err error) {
 	if err != nil {
 		return err
 	}
+	h.resume = resume.New(resume.Config{Journal: h.journal, Pool: h.pool, Node: h.node, Log: h.log})
 	h.desk = tickets.New(h.pool, tickets.Config{Country: c.Country, Quick: h.quick, Log: h.log})
 	h.desk.Register(h.journal)
 	key := c.RecordingKey
@@ -252,7 +255,7 @@ func (f *floor) close() {
 
 // reconcile closes what a process that was killed left open.
 func (h *house) reconcile(ctx context.Context) error {
-	if err := call.Reconcile(ctx, h.journal, h.pool, h.node); err != nil && ctx.Err() == nil {
+	if err := h.resume.Run(ctx); err != nil && ctx.Err() == nil {
 		h.log.Error("calls of the process before could not be closed", "err", err)
 	}
 	if err := h.recordings.Repair(ctx); err != nil && ctx.Err() == nil {
