@@ -47,6 +47,9 @@ func (e *Edge) carriers(d call.Dial) ([]carrier, *routes.Lease, error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		if t.Settings.OnAsterisk() {
+			return nil, nil, hotline.Errorf(hotline.Unavailable, "dial.other_edge", "trunk %s is carried by Asterisk, and no Asterisk is configured", t.Name)
+		}
 		user, err := t.DialString(d.To)
 		return []carrier{{trunk: t, user: user, from: d.From}}, nil, err
 	}
@@ -60,8 +63,8 @@ func (e *Edge) carriers(d call.Dial) ([]carrier, *routes.Lease, error) {
 	var good, doubtful []carrier
 	for _, a := range lease.Attempts {
 		t, err := e.cfg.Directory.Outbound(a.TrunkID)
-		if err != nil {
-			continue // switched off: the next
+		if err != nil || t.Settings.OnAsterisk() {
+			continue // switched off, or the other edge's: the next
 		}
 		c := carrier{trunk: t, user: a.Number, from: d.From}
 		if !a.Rewritten {
@@ -80,7 +83,7 @@ func (e *Edge) carriers(d call.Dial) ([]carrier, *routes.Lease, error) {
 	}
 	if len(good)+len(doubtful) == 0 {
 		lease.End()
-		return nil, nil, hotline.Errorf(hotline.Unavailable, "dial.no_trunk", "the trunks of the outbound route are switched off")
+		return nil, nil, hotline.Errorf(hotline.Unavailable, "dial.no_trunk", "the trunks of the outbound route are switched off or not reachable from here")
 	}
 	return append(good, doubtful...), lease, nil
 }

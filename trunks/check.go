@@ -26,12 +26,12 @@ func (t *Trunk) validate() error {
 		return err
 	}
 	s := &t.Settings
-	for _, check := range []func() error{s.checkMatch, s.checkRegister, s.checkPeer, s.checkMedia, s.checkNumbers, s.checkLimits} {
+	for _, check := range []func() error{s.checkEdge, s.checkMatch, s.checkRegister, s.checkPeer, s.checkMedia, s.checkNumbers, s.checkLimits} {
 		if err := check(); err != nil {
 			return err
 		}
 	}
-	if len(s.MatchAddresses) == 0 && s.MatchDigest == nil && s.Register == nil && s.Host == "" {
+	if len(s.MatchAddresses) == 0 && s.MatchDigest == nil && s.Register == nil && s.Host == "" && s.Dial == "" {
 		return invalid("settings.match_addresses", "trunk.unreachable",
 			"the trunk can neither take nor make calls: give the addresses that its calls come from, credentials, a registration or a host")
 	}

@@ -38,7 +38,7 @@ func newSnapshot(trunks []Trunk, numbers []Number, resolved map[string][]netip.A
 	for i := range s.trunks {
 		t := &s.trunks[i]
 		s.byID[t.ID] = t
-		if t.Enabled {
+		if t.Enabled && !t.Settings.OnAsterisk() {
 			s.index(t, resolved[t.ID])
 		}
 	}

@@ -45,6 +45,8 @@ type TrunkSettings struct {
 	OptionsIntervalS    int          `json:"options_interval_s,omitempty"`
 	SRTP                bool         `json:"srtp,omitempty"`            // needs transport tls (RFC 4568, section 7)
 	SessionTimerS       int          `json:"session_timer_s,omitempty"` // RFC 4028; 0: 1800, -1: none of our own
+	Edge                string       `json:"edge,omitempty"`            // who carries it: sip (default) or asterisk
+	Dial                string       `json:"dial,omitempty"`            // with asterisk: its dial string; default PJSIP/{number}@<endpoint>
 }
 
 // Credentials are a user and a password. The password is write-only for the API: what is read has PasswordSet.

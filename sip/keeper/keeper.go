@@ -86,7 +86,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 func (k *Keeper) follow(ctx context.Context) {
 	want := map[string]trunks.Trunk{}
 	for _, t := range k.dir.Snapshot().Trunks() {
-		want[t.ID] = t
+		if !t.Settings.OnAsterisk() {
+			want[t.ID] = t
+		}
 	}
 	k.mu.Lock()
 	var old []*line
@@ -368,13 +370,16 @@ func (k *Keeper) judge(l *line) {
 	l.status, l.since = next, time.Now()
 }
 
-// States returns how all trunks are, by name.
+// States returns how the trunks of this edge are, by name.
 func (k *Keeper) States() []trunks.TrunkState {
 	all := k.dir.Snapshot().Trunks()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	out := make([]trunks.TrunkState, 0, len(all))
 	for _, t := range all {
+		if t.Settings.OnAsterisk() {
+			continue
+		}
 		l := k.lines[t.ID]
 		if l == nil {
 			out = append(out, trunks.TrunkState{TrunkID: t.ID, Status: trunks.StatusUnknown})

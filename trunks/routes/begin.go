@@ -44,6 +44,13 @@ func (b *Book) Begin(number, agent string) (*Lease, error) {
 	return l, nil
 }
 
+// Ways returns the trunks that a call to number would try, in order, without using anything up. [Book.Begin] gives the right to.
+func (b *Book) Ways(number string) []Attempt {
+	snap := b.snap.Load()
+	_, attempts, _ := b.route(snap, number) // what is refused is said by Begin
+	return attempts
+}
+
 // Check says whether a number may be called right now, without calling and without using anything up. The caps of one agent are
 // asked only when the call is made.
 func (b *Book) Check(number string) error {

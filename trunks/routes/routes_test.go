@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -230,6 +231,9 @@ func TestTrunksInOrder(t *testing.T) {
 				}
 			}
 			got = strings.Join(out, " ")
+			if ways := o.Ways(number); !slices.Equal(ways, l.Attempts) {
+				t.Errorf("%q: ways %+v, attempts %+v", number, ways, l.Attempts)
+			}
 			l.End()
 		}
 		if got != want {
