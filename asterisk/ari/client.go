@@ -2,8 +2,10 @@ package ari
 
 import (
 	"context"
-	"errors"
-	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // Handler is told what happens. One goroutine calls it, so nothing comes twice at a time; it must not block but in Up.
@@ -20,8 +22,16 @@ type Handler interface {
 
 // Client is the connection to one Asterisk.
 type Client struct {
-	cfg Config
-	h   Handler
+	*Requester
+	h        Handler
+	watchers watchers
+	sieve    *sieve
+	arrivals chan *websocket.Conn // Dialled: what Asterisk has opened
+
+	mu    sync.Mutex
+	conn  *conn // nil while there is none
+	runs  bool
+	state State
 }
 
 // New makes a client. It refuses what [Check] refuses, and connects when it is run.
@@ -29,21 +39,54 @@ func New(cfg Config, h Handler) (*Client, error) {
 	if err := Check(cfg); err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, h: h}, nil
+	cfg = cfg.withDefaults()
+	c := &Client{
+		Requester: newRequester(cfg), h: h, watchers: watchers{byID: map[string][]*owner{}}, sieve: newSieve(),
+		arrivals: make(chan *websocket.Conn),
+		state:    State{Node: cfg.Name, Transport: cfg.Transport, Since: time.Now()},
+	}
+	c.via = c.courier
+	c.onSilent = func() { c.drop(errSilent) }
+	return c, nil
 }
 
-// Check refuses a configuration that cannot work or that lets strangers in: it says what is wrong and how to mend it.
-func Check(cfg Config) error { return nil }
+// courier returns the way that requests go now.
+func (c *Client) courier() (courier, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.conn == nil:
+		return nil, errDown
+	case c.cfg.Transport == HTTP:
+		return c.http, nil
+	}
+	return c.conn, nil
+}
 
-// Run keeps the connection until ctx ends: it connects, tells the handler, and tries again when the connection is lost.
-func (c *Client) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+// drop gives the connection up.
+func (c *Client) drop(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.conn.fail(why)
+	}
+}
 
 // State says how the connection fares.
-func (c *Client) State() State { return State{} }
-
-// Serve takes the connection that Asterisk opens to us (transport Dialled), after it has shown user and password.
-func (c *Client) Serve(w http.ResponseWriter, r *http.Request) {}
-
-var errLater = errors.New("ari: not connected")
-
-func (c *Client) do(ctx context.Context, o *operation, p params, out any) error { return errLater }
+func (c *Client) State() State {
+	c.mu.Lock()
+	s := c.state
+	if c.conn != nil {
+		s.Events += c.conn.events.Load()
+		s.RoundTrip = time.Duration(c.conn.took.Load())
+	}
+	c.mu.Unlock()
+	s.Requests, s.Failed = c.requests.Load(), c.failed.Load()
+	c.Requester.mu.Lock()
+	last := c.last
+	c.Requester.mu.Unlock()
+	if s.Connected && last != nil {
+		s.Err, s.Code = last.Error(), code(last)
+	}
+	return s
+}

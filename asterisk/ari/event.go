@@ -41,13 +41,3 @@ type Param struct {
 	Name  string `json:"parameter_name"`
 	Value string `json:"parameter_value"`
 }
-
-// Time is Asterisk's way to write a time: "2026-11-22T11:00:00.123+0000".
-type Time struct{ time.Time }
-
-// Watch gives the events of a channel or bridge to f instead of to [Handler].Event, in their order, until stop is called. It is to
-// be registered before the command that makes the channel goes out. f must not block. An event that names several watched ids is
-// given to each of their owners once.
-func (c *Client) Watch(id string, f func(Event)) (stop func()) {
-	return func() {}
-}

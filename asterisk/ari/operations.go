@@ -10,6 +10,7 @@ type operation struct {
 	path   string   // under /ari, with {names} of path parameters
 	query  []string // query parameters in use
 	body   []string // fields of the JSON body in use
+	whole  string   // parameter that is the whole JSON body, instead of a field of it
 	answer string   // Asterisk's name of the answer's type
 	since  string   // first version that has it; "" when 16 has it
 	undo   *operation
@@ -68,11 +69,17 @@ var (
 )
 
 var (
+	opStored       = declare(operation{name: "list recordings", method: http.MethodGet, path: "/recordings/stored", answer: "List[StoredRecording]"})
+	opStoredFile   = declare(operation{name: "read a recording", method: http.MethodGet, path: "/recordings/stored/{recordingName}/file", answer: "binary"})
+	opDeleteStored = declare(operation{name: "delete a recording", method: http.MethodDelete, path: "/recordings/stored/{recordingName}", answer: "void"})
+)
+
+var (
 	opInfo        = declare(operation{name: "ask for the version", method: http.MethodGet, path: "/asterisk/info", answer: "AsteriskInfo"})
 	opGlobal      = declare(operation{name: "get a global variable", method: http.MethodGet, path: "/asterisk/variable", query: []string{"variable"}, answer: "Variable"})
 	opApplication = declare(operation{name: "look at the application", method: http.MethodGet, path: "/applications/{applicationName}", answer: "Application"})
 	opFilter      = declare(operation{name: "choose events", method: http.MethodPut, path: "/applications/{applicationName}/eventFilter",
-		body: []string{"filter"}, answer: "Application"})
+		whole: "filter", answer: "Application"})
 	opSubscribe = declare(operation{name: "subscribe", method: http.MethodPost, path: "/applications/{applicationName}/subscription",
 		query: []string{"eventSource"}, answer: "Application"})
 	opUnsubscribe = declare(operation{name: "unsubscribe", method: http.MethodDelete, path: "/applications/{applicationName}/subscription",

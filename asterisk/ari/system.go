@@ -6,86 +6,86 @@ import (
 )
 
 // CreateBridge makes a bridge with an id of ours. The type is "mixing", with attributes behind commas.
-func (c *Client) CreateBridge(ctx context.Context, id, kind string) (Bridge, error) {
+func (r *Requester) CreateBridge(ctx context.Context, id, kind string) (Bridge, error) {
 	var out Bridge
-	err := c.do(ctx, opCreateBridge, with("bridgeId", id, "type", kind, "name", id), &out)
+	err := r.do(ctx, opCreateBridge, with("bridgeId", id, "type", kind, "name", id), &out)
 	return out, err
 }
 
 // AddToBridge puts channels into a bridge; one that is there already stays.
-func (c *Client) AddToBridge(ctx context.Context, bridge string, channels ...string) error {
-	return c.do(ctx, opAdd, with("bridgeId", bridge, "channel", strings.Join(channels, ",")), nil)
+func (r *Requester) AddToBridge(ctx context.Context, bridge string, channels ...string) error {
+	return r.do(ctx, opAdd, with("bridgeId", bridge, "channel", strings.Join(channels, ",")), nil)
 }
 
 // RemoveFromBridge takes channels out of a bridge. One that is not there is Unprocessable.
-func (c *Client) RemoveFromBridge(ctx context.Context, bridge string, channels ...string) error {
-	return c.do(ctx, opRemove, with("bridgeId", bridge, "channel", strings.Join(channels, ",")), nil)
+func (r *Requester) RemoveFromBridge(ctx context.Context, bridge string, channels ...string) error {
+	return r.do(ctx, opRemove, with("bridgeId", bridge, "channel", strings.Join(channels, ",")), nil)
 }
 
 // DestroyBridge ends a bridge; its channels stay.
-func (c *Client) DestroyBridge(ctx context.Context, bridge string) error {
-	return c.do(ctx, opDestroyBridge, with("bridgeId", bridge), nil)
+func (r *Requester) DestroyBridge(ctx context.Context, bridge string) error {
+	return r.do(ctx, opDestroyBridge, with("bridgeId", bridge), nil)
 }
 
 // Bridge looks at one bridge.
-func (c *Client) Bridge(ctx context.Context, id string) (Bridge, error) {
+func (r *Requester) Bridge(ctx context.Context, id string) (Bridge, error) {
 	var out Bridge
-	err := c.do(ctx, opBridge, with("bridgeId", id), &out)
+	err := r.do(ctx, opBridge, with("bridgeId", id), &out)
 	return out, err
 }
 
 // Bridges lists all bridges of the Asterisk, whosever they are.
-func (c *Client) Bridges(ctx context.Context) ([]Bridge, error) {
+func (r *Requester) Bridges(ctx context.Context) ([]Bridge, error) {
 	var out []Bridge
-	err := c.do(ctx, opBridges, params{}, &out)
+	err := r.do(ctx, opBridges, params{}, &out)
 	return out, err
 }
 
 // Endpoints lists all devices and trunks.
-func (c *Client) Endpoints(ctx context.Context) ([]Endpoint, error) {
+func (r *Requester) Endpoints(ctx context.Context) ([]Endpoint, error) {
 	var out []Endpoint
-	err := c.do(ctx, opEndpoints, params{}, &out)
+	err := r.do(ctx, opEndpoints, params{}, &out)
 	return out, err
 }
 
 // Endpoint looks at one: "PJSIP", "hl-carrier".
-func (c *Client) Endpoint(ctx context.Context, tech, resource string) (Endpoint, error) {
+func (r *Requester) Endpoint(ctx context.Context, tech, resource string) (Endpoint, error) {
 	var out Endpoint
-	err := c.do(ctx, opEndpoint, with("tech", tech, "resource", resource), &out)
+	err := r.do(ctx, opEndpoint, with("tech", tech, "resource", resource), &out)
 	return out, err
 }
 
 // Application says what Asterisk counts as ours.
-func (c *Client) Application(ctx context.Context) (Application, error) {
+func (r *Requester) Application(ctx context.Context) (Application, error) {
 	var out Application
-	err := c.do(ctx, opApplication, with("applicationName", c.cfg.App), &out)
+	err := r.do(ctx, opApplication, with("applicationName", r.cfg.App), &out)
 	return out, err
 }
 
 // Subscribe asks for the events of something that is not in the application: "endpoint:PJSIP/hl-carrier", "channel:ID", "bridge:ID".
 // It ends with the connection; ask again in [Handler].Up.
-func (c *Client) Subscribe(ctx context.Context, source string) error {
-	return c.do(ctx, opSubscribe, with("applicationName", c.cfg.App, "eventSource", source), nil)
+func (r *Requester) Subscribe(ctx context.Context, source string) error {
+	return r.do(ctx, opSubscribe, with("applicationName", r.cfg.App, "eventSource", source), nil)
 }
 
 // Unsubscribe takes that back.
-func (c *Client) Unsubscribe(ctx context.Context, source string) error {
-	return c.do(ctx, opUnsubscribe, with("applicationName", c.cfg.App, "eventSource", source), nil)
+func (r *Requester) Unsubscribe(ctx context.Context, source string) error {
+	return r.do(ctx, opUnsubscribe, with("applicationName", r.cfg.App, "eventSource", source), nil)
 }
 
 // Asterisk asks for version and times.
-func (c *Client) Asterisk(ctx context.Context) (Info, error) {
+func (r *Requester) Asterisk(ctx context.Context) (Info, error) {
 	var out wireInfo
-	err := c.do(ctx, opInfo, params{}, &out)
+	err := r.do(ctx, opInfo, params{}, &out)
 	return out.info(), err
 }
 
 // GetVariable returns a global variable or the result of a dialplan function that needs no channel.
-func (c *Client) GetVariable(ctx context.Context, name string) (string, error) {
+func (r *Requester) GetVariable(ctx context.Context, name string) (string, error) {
 	var out struct {
 		Value string `json:"value"`
 	}
-	err := c.do(ctx, opGlobal, with("variable", name), &out)
+	err := r.do(ctx, opGlobal, with("variable", name), &out)
 	return out.Value, err
 }
 

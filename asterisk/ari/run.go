@@ -1,0 +1,218 @@
+package ari
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"hotline"
+)
+
+// Pauses before connecting again.
+const (
+	retryMax     = 5 * time.Second
+	replacedTime = 30 * time.Second // somebody else is there: taking the application back at once would be a fight without end
+)
+
+// Run keeps the connection until ctx ends: it connects, tells the handler, and tries again when the connection is lost. It is called
+// once.
+func (c *Client) Run(ctx context.Context) error {
+	c.running(true)
+	defer c.Close()
+	defer c.running(false)
+	pause := c.cfg.Retry
+	for {
+		ws, err := c.connect(ctx)
+		if err == nil {
+			began := time.Now()
+			err = c.hold(ctx, ws)
+			if time.Since(began) > retryMax {
+				pause = c.cfg.Retry
+			}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		c.note(c.explain(err))
+		c.cfg.Log.Warn("not connected with Asterisk", "err", err, "again_in", pause)
+		wait := pause/2 + rand.N(pause)
+		if c.cfg.Transport == Dialled {
+			wait = 0 // it is Asterisk that pauses
+		}
+		if errors.Is(err, errReplaced) {
+			wait = replacedTime + rand.N(replacedTime/2)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		pause = min(2*pause, retryMax)
+	}
+}
+
+func (c *Client) running(yes bool) {
+	c.mu.Lock()
+	c.runs = yes
+	c.mu.Unlock()
+}
+
+// hold keeps one connection until it ends, and says why it did.
+func (c *Client) hold(ctx context.Context, ws *websocket.Conn) error {
+	cn := newConn(ctx, ws, c.cfg.PingEvery)
+	ended := make(chan struct{})
+	go func() { cn.read(); close(ended) }()
+	pings := make(chan struct{})
+	go func() { cn.ping(); close(pings) }()
+	c.attach(cn)
+	defer func() {
+		cn.fail(errDown)
+		<-ended
+		<-pings
+		c.detach(cn)
+	}()
+	info, err := c.greet(cn.ctx)
+	if err != nil {
+		return c.because(cn, err)
+	}
+	c.up(info)
+	err = c.h.Up(cn.ctx, info)
+	if err == nil {
+		c.dispatch(cn)
+		err = context.Cause(cn.ctx)
+	}
+	err = c.because(cn, err)
+	cn.fail(err)
+	c.down()
+	c.h.Down(c.explain(err))
+	return err
+}
+
+// greet learns who is there and says what we want to hear.
+func (c *Client) greet(ctx context.Context) (Info, error) {
+	info, err := c.Asterisk(ctx)
+	if err != nil {
+		return info, err
+	}
+	if info.Warnings, err = judge(info.Version, c.cfg); err != nil {
+		return info, err
+	}
+	for _, w := range info.Warnings {
+		c.cfg.Log.Warn("this Asterisk has a known defect", "version", info.Version, "code", w.Code, "what", w.Text)
+	}
+	if err := c.do(ctx, opFilter, filter(c.cfg.App), nil); err != nil {
+		return info, err
+	}
+	c.takeBackLeft()
+	return info, nil
+}
+
+// because prefers the reason for which the connection ended to the error that followed from it.
+func (c *Client) because(cn *conn, err error) error {
+	if why := context.Cause(cn.ctx); why != nil {
+		return why
+	}
+	return err
+}
+
+// dispatch hands events on until the connection has ended and the last is taken.
+func (c *Client) dispatch(cn *conn) {
+	for {
+		items := cn.queue.take()
+		if len(items) == 0 {
+			return
+		}
+		for i := range items {
+			c.deliver(&items[i])
+		}
+	}
+}
+
+func (c *Client) deliver(item *queued) {
+	e := &item.event
+	e.Node = c.cfg.Name
+	if c.sieve.repeated(item.data) || !c.sieve.pass(e, time.Now()) {
+		c.mu.Lock()
+		c.state.Doubles++
+		c.mu.Unlock()
+		return
+	}
+	owners := c.watchers.of(e)
+	for _, o := range owners {
+		o.take(*e)
+	}
+	if len(owners) == 0 {
+		c.h.Event(*e)
+	}
+}
+
+func (c *Client) attach(cn *conn) {
+	c.mu.Lock()
+	c.conn = cn
+	c.mu.Unlock()
+}
+
+func (c *Client) detach(cn *conn) {
+	c.mu.Lock()
+	c.conn = nil
+	c.state.Events += cn.events.Load()
+	c.mu.Unlock()
+}
+
+func (c *Client) up(info Info) {
+	c.Requester.mu.Lock()
+	c.last = nil
+	c.Requester.mu.Unlock()
+	c.silent.Store(0)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.state.Info.Started.IsZero() {
+		c.state.Reconnects++
+	}
+	c.state.Connected, c.state.Since, c.state.Info, c.state.Err, c.state.Code = true, time.Now(), info, "", ""
+	c.cfg.Log.Info("connected with Asterisk", "version", info.Version, "transport", c.cfg.Transport)
+}
+
+func (c *Client) down() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.Connected, c.state.Since = false, time.Now()
+}
+
+// note keeps why there is no connection.
+func (c *Client) note(err error) {
+	c.mu.Lock()
+	c.state.Err, c.state.Code = err.Error(), code(err)
+	c.mu.Unlock()
+}
+
+func code(err error) string {
+	var e *hotline.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return "ari.failed"
+}
+
+// explain says what the end of a connection means to the one who has to mend it.
+func (c *Client) explain(err error) error {
+	var known *hotline.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	code, mend := "ari.down", ""
+	switch {
+	case errors.Is(err, errReplaced):
+		code = "ari.replaced"
+		mend = fmt.Sprintf("; each Hotline needs its own Stasis application, this one has %q", c.cfg.App)
+	case errors.Is(err, errDead), errors.Is(err, errSilent):
+		code = "ari.dead"
+	}
+	return hotline.Errorf(hotline.Unavailable, code, "Asterisk %s: %w%s", c.cfg.Name, err, mend)
+}
