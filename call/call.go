@@ -15,6 +15,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"hotline/call/audio"
+	"hotline/call/mailbox"
 )
 
 // Call is a caller's journey. Its verbs and fields belong to the goroutine of its script.
@@ -30,10 +33,11 @@ type Call struct {
 	sound   sound
 	mailbox *Mailbox
 	digits  []byte // typed ahead
-	quiet   quiet
+	quiet   audio.Quiet
 	tapes   []Pauser
 	verdict verdict
 	segment openSegment
+	past    past
 	talking atomic.Pointer[Talk] // while it talks
 
 	mu    sync.Mutex
@@ -46,7 +50,7 @@ type lifetime struct {
 	ctx        context.Context
 	cancel     context.CancelCauseFunc
 	ended      chan struct{} // closed at the leg's Ended event
-	watchdog   watchdog
+	watchdog   audio.Watchdog
 	clearing   sync.WaitGroup // legs that are being ended
 	ringsUntil time.Time      // an outbound call that is not taken by then is given up
 }
@@ -75,7 +79,7 @@ func newCall(cfg Config, leg Leg, s sound) *Call {
 // expectCall makes a call whose leg is yet to come: it has a mailbox already.
 func expectCall(cfg Config, i Info) *Call {
 	c := &Call{
-		ID: i.CallID, Info: i, Vars: map[string]string{}, cfg: cfg, mailbox: NewMailbox(),
+		ID: i.CallID, Info: i, Vars: map[string]string{}, cfg: cfg,
 		Log: cfg.Log.With("call", i.CallID, "leg", i.LegID),
 	}
 	now := time.Now()
@@ -83,14 +87,17 @@ func expectCall(cfg Config, i Info) *Call {
 	c.segment = openSegment{kind: SegmentRing, queue: i.Queue, at: now}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.ended = make(chan struct{})
-	c.watchdog = watchdog{limit: cfg.MediaLost, bite: func() { c.cancel(ErrMediaLost) }}
-	c.mailbox.watch = c.watch
+	c.watchdog = audio.Watchdog{Limit: cfg.MediaLost, Bite: func() { c.cancel(ErrMediaLost) }}
+	c.mailbox = mailbox.New(c.watch)
+	if i.Resume != nil {
+		c.restore(i.Resume)
+	}
 	return c
 }
 
 func (c *Call) take(leg Leg, s sound) {
 	c.leg, c.sound = leg, s
-	c.quiet = quiet{sound: s, filler: c.cfg.Filler}
+	c.quiet = audio.Quiet{Music: s.music, Filler: c.cfg.Filler}
 }
 
 // watch sees each event of the call's own leg as it is posted, in the poster's goroutine, so that a call notices its end while its
@@ -101,16 +108,19 @@ func (c *Call) watch(e Event) {
 	}
 	switch e.Kind {
 	case MediaLost:
-		c.watchdog.lost()
+		c.watchdog.Lost()
 	case MediaBack, Resumed:
-		c.watchdog.back()
+		c.watchdog.Back()
 	case Held:
-		c.watchdog.held()
+		c.watchdog.Held()
 	case Ended:
-		c.watchdog.stop()
+		c.watchdog.Stop()
 		c.mu.Lock()
 		c.cause = e.Cause
 		c.mu.Unlock()
+		if e.Cause.By == CauseBackendLost.By {
+			c.cancel(ErrCut)
+		}
 		c.cancel(ErrHangup)
 		select {
 		case <-c.ended: // a second Ended breaks the contract of a leg; it does no harm here
@@ -124,7 +134,11 @@ func (c *Call) watch(e Event) {
 func (c *Call) run(script Script) {
 	limit := time.AfterFunc(c.cfg.MaxDuration, func() { c.cancel(ErrMaxDuration) })
 	defer limit.Stop()
-	c.file(FactCallStarted, CallStarted{Info: c.Info, Node: c.cfg.Node})
+	if c.past.left == nil {
+		c.file(FactCallStarted, CallStarted{Info: c.Info, Node: c.cfg.Node})
+	} else {
+		c.carryOn()
+	}
 	err := c.play(script)
 	switch why := context.Cause(c.ctx); {
 	case err == nil, errors.Is(err, ErrHangup), errors.Is(err, ErrGone), why != nil && errors.Is(err, why):
@@ -151,7 +165,7 @@ const (
 // finish hangs up if need be, waits for the leg's end and files what remains.
 func (c *Call) finish(err error) {
 	why := context.Cause(c.ctx) // before the hang-up that follows
-	c.quiet.end()
+	c.quiet.End()
 	cause := c.endCause(why, err)
 	select {
 	case <-c.ended:
@@ -169,7 +183,7 @@ func (c *Call) finish(err error) {
 		}
 		patience.Stop()
 	}
-	c.watchdog.stop()
+	c.watchdog.Stop()
 	c.cancel(ErrEnded)
 	c.mu.Lock()
 	if c.cause != (Cause{}) {
@@ -214,7 +228,7 @@ func (c *Call) outcome(why, err error, phase Phase, answered bool) Result {
 	switch {
 	case c.verdict.result != "":
 		return c.verdict.result
-	case errors.Is(why, ErrShutdown):
+	case errors.Is(why, ErrShutdown), errors.Is(why, ErrCut):
 		return ResultCutBySystem
 	case c.Info.Direction == Outbound && !answered:
 		return ResultUnreached
@@ -261,37 +275,3 @@ func (c *Call) live() Live {
 }
 
 func (c *Call) answered() bool { return c.live().AnsweredAt != nil }
-
-// watchdog ends a call whose peer sends no audio.
-type watchdog struct {
-	limit time.Duration
-	bite  func()
-
-	mu     sync.Mutex
-	timer  *time.Timer
-	onHold bool // the peer put us on hold: it need not send
-	done   bool
-}
-
-func (w *watchdog) lost() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.timer == nil && !w.onHold && !w.done {
-		w.timer = time.AfterFunc(w.limit, w.bite)
-	}
-}
-
-func (w *watchdog) back() { w.reset(false, false) }
-func (w *watchdog) held() { w.reset(true, false) }
-func (w *watchdog) stop() { w.reset(false, true) }
-
-func (w *watchdog) reset(onHold, done bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.onHold = onHold
-	w.done = w.done || done
-	if w.timer != nil {
-		w.timer.Stop()
-		w.timer = nil
-	}
-}

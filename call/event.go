@@ -1,10 +1,10 @@
 package call
 
 import (
-	"context"
 	"errors"
-	"sync"
 	"time"
+
+	"hotline/call/mailbox"
 )
 
 // ErrGone is returned by a command on a leg that has ended. It is no alarm.
@@ -36,57 +36,8 @@ type Event struct {
 	Target string // TransferAsked: the Refer-To URI
 }
 
-// Mailbox is an ordered queue of events without a limit: nothing of a call is dropped; overload is refused at admission.
-// Many may post; one goroutine, the call's, takes.
-type Mailbox struct {
-	mu     sync.Mutex
-	events []Event
-	ready  chan struct{} // capacity 1: something is there
-	watch  func(Event)   // sees each event as it is posted; set before the mailbox is given away
-}
+// Mailbox holds the events of a call until its goroutine takes them; see package mailbox.
+type Mailbox = mailbox.Of[Event]
 
 // NewMailbox returns an empty mailbox.
-func NewMailbox() *Mailbox { return &Mailbox{ready: make(chan struct{}, 1)} }
-
-// Post appends e. It never blocks.
-func (m *Mailbox) Post(e Event) {
-	m.mu.Lock()
-	m.events = append(m.events, e)
-	m.mu.Unlock()
-	select {
-	case m.ready <- struct{}{}:
-	default:
-	}
-	if m.watch != nil {
-		m.watch(e)
-	}
-}
-
-// Take returns the oldest event if there is one.
-func (m *Mailbox) Take() (Event, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.events) == 0 {
-		return Event{}, false
-	}
-	e := m.events[0]
-	m.events = m.events[1:]
-	return e, true
-}
-
-// Ready is signalled when events may be there to [Mailbox.Take]; after a signal, take until there are none.
-func (m *Mailbox) Ready() <-chan struct{} { return m.ready }
-
-// Next waits for the oldest event.
-func (m *Mailbox) Next(ctx context.Context) (Event, error) {
-	for {
-		if e, ok := m.Take(); ok {
-			return e, nil
-		}
-		select {
-		case <-m.ready:
-		case <-ctx.Done():
-			return Event{}, context.Cause(ctx)
-		}
-	}
-}
+func NewMailbox() *Mailbox { return mailbox.New[Event](nil) }

@@ -35,6 +35,7 @@ const (
 	FactCallPhase      FactKind = "call.phase"        // [CallPhase]: menu, queued, voicemail …
 	FactCallStep       FactKind = "call.step"         // [CallStep]: one node of the flow was passed
 	FactCallNoted      FactKind = "call.noted"        // [CallNoted]: language, flow version became known
+	FactCallResumed    FactKind = "call.resumed"      // [CallResumed]: another process goes on with it
 	FactCallEnded      FactKind = "call.ended"        // [CallEnded]: the last fact of a call, exactly once
 	FactLegStarted     FactKind = "leg.started"       // [LegStarted]: an outbound leg; an inbound one is part of call.started
 	FactLegEnded       FactKind = "leg.ended"         // [LegEnded]
@@ -105,11 +106,12 @@ type CallAnswered struct {
 }
 
 // CallPhase says that the call entered a phase. Queue is the queue entered, "" when it stays what it was. Agent is who talks; the
-// phase is filed again when another agent takes over.
+// phase is filed again when another agent takes over. Place is that in the line, of a call that outlives the process.
 type CallPhase struct {
-	Phase Phase  `json:"phase"`
-	Queue string `json:"queue"`
-	Agent string `json:"agent,omitempty"`
+	Phase Phase     `json:"phase"`
+	Queue string    `json:"queue"`
+	Agent string    `json:"agent,omitempty"`
+	Place *Standing `json:"place,omitempty"`
 }
 
 // CallStep is one entry of the call's path: a node of the flow that was passed. Digits are masked ("••••") when they are secret.
@@ -117,6 +119,19 @@ type CallStep struct {
 	Node   string `json:"node"`
 	Kind   string `json:"kind"`
 	Digits string `json:"digits,omitempty"`
+}
+
+// CallStepped is a step with what is needed to go on behind it, of a call that outlives the process.
+type CallStepped struct {
+	CallStep
+	Next   string            `json:"next,omitempty"`   // the node that follows; "" is none
+	Secret bool              `json:"secret,omitempty"` // something was typed that is not kept
+	Vars   map[string]string `json:"vars,omitempty"`   // all that the flow has learnt, when it changed
+}
+
+// CallResumed is filed by a process that goes on with a call which another one left.
+type CallResumed struct {
+	Node string `json:"node"`
 }
 
 // CallNoted tells what became known of a call on its way. Empty fields say nothing.

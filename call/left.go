@@ -2,8 +2,11 @@ package call
 
 import (
 	"context"
+	"maps"
 	"sync/atomic"
 	"time"
+
+	"hotline"
 )
 
 // Left is a call that a process left open when it was killed, while the backend of its edge kept the caller's leg. All of it comes
@@ -18,6 +21,7 @@ type Left struct {
 	Alive      time.Time // when the process was last seen alive
 	Stage      Stage
 	Others     []*LeftLeg // numbers that were dialled and are connected or ring
+	Lost       []string   // legs that died with the process: those of browsers
 
 	claimed atomic.Bool
 }
@@ -34,9 +38,10 @@ type Stage struct {
 	Version int64             `json:"version,omitempty"`
 	Node    string            `json:"node,omitempty"` // of the flow, where the call is; "" is its start
 	Vars    map[string]string `json:"vars,omitempty"`
-	Place   *Standing         `json:"place,omitempty"` // in the line, while it is queued
-	Agent   string            `json:"agent,omitempty"` // who talks with the caller
-	Held    bool              `json:"held,omitempty"`  // the agent had put the caller on hold
+	Place   *Standing         `json:"place,omitempty"`  // in the line, while it is queued
+	Secret  string            `json:"secret,omitempty"` // the first node where something was typed that is not kept
+	Agent   string            `json:"agent,omitempty"`  // who talks with the caller
+	Held    bool              `json:"-"`                // the agent had put the caller on hold
 }
 
 // Standing is what a place in a line is worth.
@@ -70,4 +75,108 @@ type Adopter interface {
 	// [Acceptor] as it does with one that comes in: an error means that the leg is to be hung up. It returns when each is decided, or
 	// when ctx ends; what nobody has claimed by then is closed as cut.
 	Adopt(ctx context.Context, left []*Left) error
+}
+
+// past is what a call remembers of the process before.
+type past struct {
+	left *Left             // nil: it began here
+	same bool              // it is where it was left
+	vars map[string]string // as they were filed last
+}
+
+// resume goes on with a call that was left. However many there are, and whether new ones are taken or not: these are not new.
+func (s *Switchboard) resume(leg Leg, l *Left, script Script) (*Mailbox, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state > boardDraining || s.calls[leg.Info().CallID] != nil || !l.Claim() {
+		return nil, hotline.Errorf(hotline.Conflict, "call.decided", "call %s is closed, or goes on already", leg.Info().CallID)
+	}
+	c := newCall(s.cfg, leg, streamSound{leg.Audio()})
+	s.enter(c)
+	go s.run(c, script)
+	return c.mailbox, nil
+}
+
+// Left is what the process before left of the call; nil: it began here.
+func (c *Call) Left() *Left { return c.past.left }
+
+// restore makes the call what it was.
+func (c *Call) restore(l *Left) {
+	c.past = past{left: l, same: true, vars: l.Stage.Vars}
+	if l.Stage.Vars != nil {
+		c.Vars = maps.Clone(l.Stage.Vars)
+	}
+	v := &c.view
+	v.Phase, v.PhaseAt, v.Queue, v.Language, v.AnsweredAt = l.Phase, l.Since, l.Queue, l.Language, l.AnsweredAt
+	c.segment = openSegment{kind: l.Phase.Segment(), queue: l.Queue, at: l.Since}
+	if l.Phase == PhaseTalking {
+		v.Agent, c.segment.agent = l.Stage.Agent, l.Stage.Agent
+		if l.Stage.Held {
+			c.segment.kind = SegmentHold
+		}
+	}
+}
+
+// carryOn files that this process goes on with the call. What died with the one before ended when that was last seen alive: the legs of
+// browsers, and what an agent had to say.
+func (c *Call) carryOn() {
+	l := c.past.left
+	c.file(FactCallResumed, CallResumed{Node: c.cfg.Node})
+	for _, id := range l.Lost {
+		c.file(FactLegEnded, LegEnded{LegID: id, EndedAt: l.Alive, Cause: CauseCutBySystem})
+	}
+	for _, o := range l.Others {
+		if o.Leg == nil {
+			c.file(FactLegEnded, LegEnded{LegID: o.LegID, EndedAt: l.Alive, Cause: CauseBackendLost})
+		}
+	}
+	if c.segment.kind == SegmentTalk && c.segment.agent != "" {
+		agent := c.segment.agent
+		c.closeSegment(l.Alive, "away")
+		c.segment = openSegment{kind: SegmentHold, queue: l.Queue, agent: agent, at: l.Alive}
+	}
+	if l.AnsweredAt != nil {
+		c.quiet.Start()
+	}
+}
+
+// goesOn says, once, that the call is where it was left: a phase that is entered again is no new one.
+func (c *Call) goesOn(p Phase, queue string) bool {
+	same := c.past.same && p == c.view.Phase && (queue == "" || queue == c.view.Queue)
+	c.past.same = false
+	return same
+}
+
+// TalkAgain goes on with the conversation that was left. The agent's browser is away: the caller hears music until [Talk.Reseat] or the
+// end of [TalkConfig.Away]. When the caller was left to a number, and that leg is alive, they hear each other at once.
+func (c *Call) TalkAgain(ctx context.Context, cfg TalkConfig, agent AgentSeat) (TalkEnd, error) {
+	t, l := newTalk(c, cfg), c.past.left
+	t.since, c.past.same = &l.Since, false
+	for _, o := range l.Others {
+		if o.Leg == nil {
+			continue
+		}
+		out := &outLeg{
+			call: c, leg: o.Leg, started: o.StartedAt, answeredAt: o.AnsweredAt,
+			dial: Dial{CallID: c.ID, LegID: o.LegID, To: o.Number, Mailbox: o.Mailbox},
+		}
+		if agent.Agent != "" || len(t.seats) > 0 { // who was asked in confidence must not be heard
+			c.clear(out)
+			continue
+		}
+		t.seats = []*seat{{number: o.Number, stream: o.Leg.Audio(), leg: o.LegID, out: out}}
+	}
+	result := ResultTransferred
+	if agent.Agent != "" {
+		result = ResultAnswered
+		t.seats = []*seat{{agent: agent.Agent, name: agent.Name, away: time.Now().Add(t.cfg.Away)}}
+		if l.Stage.Held {
+			t.holder = agent.Agent
+		}
+	}
+	if len(t.seats) == 0 {
+		return TalkEnd{Kind: TalkAgentLost}, c.alive(ctx)
+	}
+	c.SetResult(result)
+	return t.hold(ctx)
 }

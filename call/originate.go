@@ -68,7 +68,7 @@ func (c *Call) Connected(ctx context.Context) error {
 	if c.Phase() == PhaseRinging {
 		c.enter(PhaseMenu, "", reasonAnswered)
 	}
-	c.quiet.start()
+	c.quiet.Start()
 	return nil
 }
 

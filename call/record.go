@@ -66,8 +66,8 @@ func (c *Call) Record(ctx context.Context, o Record) (Recorded, error) {
 		return Recorded{}, err
 	}
 	c.Forget() // keys pressed into the greeting do not end the message
-	c.quiet.stop()
-	defer c.quiet.start()
+	c.quiet.Stop()
+	defer c.quiet.Start()
 	t := trim.New(o.Sink, o.Silence)
 	remove := c.sound.tap(t)
 	r := c.record(ctx, o, t)

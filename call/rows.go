@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -31,7 +32,8 @@ type callRow struct {
 	language    string
 	flow        string
 	flowVersion int64
-	trunk       [2]string // id and name
+	trunk       [2]string      // id and name
+	kept        map[string]any // what has changed of the column resume; nil: nothing
 	ended       *CallEnded
 }
 
@@ -97,6 +99,7 @@ var taking = map[FactKind]func(*rowWriter, Fact) error{
 	FactCallPhase:    of((*rowWriter).callPhase),
 	FactCallStep:     of((*rowWriter).callStep),
 	FactCallNoted:    of((*rowWriter).callNoted),
+	FactCallResumed:  of((*rowWriter).callResumed),
 	FactCallEnded:    of((*rowWriter).callEnded),
 	FactLegStarted:   of((*rowWriter).legStarted),
 	FactLegEnded:     of((*rowWriter).legEnded),
@@ -149,12 +152,32 @@ func (w *rowWriter) callPhase(f Fact, p CallPhase) {
 		if p.Queue != "" {
 			c.queue = p.Queue
 		}
+		if p.Place != nil || p.Agent != "" || p.Phase == PhaseTalking {
+			c.keep("place", p.Place)
+			c.keep("agent", p.Agent)
+		}
 	}
 }
 
-func (w *rowWriter) callStep(f Fact, p CallStep) {
+func (w *rowWriter) callStep(f Fact, p CallStepped) {
 	c := w.call(f.CallID)
-	c.path = append(c.path, step{f.At.Truncate(time.Millisecond), p})
+	c.path = append(c.path, step{f.At.Truncate(time.Millisecond), p.CallStep})
+	if p.Next != "" {
+		c.keep("node", p.Next)
+	}
+	if p.Vars != nil {
+		c.keep("vars", p.Vars)
+	}
+	if p.Secret {
+		c.keep("secret", p.Node)
+	}
+}
+
+func (c *callRow) keep(key string, value any) {
+	if c.kept == nil {
+		c.kept = map[string]any{}
+	}
+	c.kept[key] = value
 }
 
 func (w *rowWriter) callNoted(f Fact, p CallNoted) {
@@ -163,6 +186,11 @@ func (w *rowWriter) callNoted(f Fact, p CallNoted) {
 	if p.TrunkID != "" {
 		c.trunk = [2]string{p.TrunkID, p.TrunkName}
 	}
+}
+
+func (w *rowWriter) callResumed(f Fact, _ CallResumed) {
+	c := w.call(f.CallID)
+	c.path = append(c.path, step{f.At.Truncate(time.Millisecond), CallStep{Kind: "resumed"}})
 }
 
 func (w *rowWriter) callEnded(f Fact, p CallEnded) {
@@ -216,12 +244,12 @@ func (c *callRow) insert(b *pgx.Batch) {
 	ended := cmp.Or(c.ended, &CallEnded{})
 	b.Queue(`
 		insert into call (id, node, direction, phase, caller, caller_name, verified, dialled, trunk_id, trunk_name, flow, flow_version, queue, language,
-			started_at, answered_at, path, ended_at, result, cause)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, '')::uuid, $10, $11, nullif($12, 0::bigint), $13, $14, $15, $16, $17::jsonb, $18, $19, $20)
+			started_at, answered_at, path, ended_at, result, cause, resume)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, '')::uuid, $10, $11, nullif($12, 0::bigint), $13, $14, $15, $16, $17::jsonb, $18, $19, $20, $21)
 		on conflict (id) do nothing`,
 		c.id, c.started.Node, i.Direction, phase, i.Caller.Number, i.Caller.Display, i.Caller.Verified, i.Dialled, cmp.Or(c.trunk[0], i.TrunkID), cmp.Or(c.trunk[1], i.TrunkName),
 		cmp.Or(c.flow, i.Flow), c.flowVersion, cmp.Or(c.queue, i.Queue), cmp.Or(c.language, i.Language), c.at, c.answeredAt, orEmpty(c.path),
-		momentOrNull(ended.At), ended.Result, ended.Cause)
+		momentOrNull(ended.At), ended.Result, ended.Cause, c.resume())
 }
 
 // update writes what changed of a call that started before. "phase <> 'ended'" means the same as "ended_at is null", but does not
@@ -234,10 +262,28 @@ func (c *callRow) update(b *pgx.Batch) {
 			phase = case when phase = 'ended' or $7 = '' then phase else $7 end, queue = case when phase = 'ended' or $8 = '' then queue else $8 end,
 			ended_at = coalesce(ended_at, $9), result = case when phase = 'ended' or $9::timestamptz is null then result else $10 end,
 			cause = case when phase = 'ended' or $9::timestamptz is null then cause else $11 end,
-			trunk_id = coalesce(nullif($12, '')::uuid, trunk_id), trunk_name = case when $12 = '' then trunk_name else $13 end
+			trunk_id = coalesce(nullif($12, '')::uuid, trunk_id), trunk_name = case when $12 = '' then trunk_name else $13 end,
+			resume = case when $9::timestamptz is null and phase <> 'ended' then resume || $14::jsonb end
 		where id = $1`,
 		c.id, c.answeredAt, orEmpty(c.path), c.language, c.flow, c.flowVersion, c.phase, c.queue, momentOrNull(ended.At), ended.Result, ended.Cause,
-		c.trunk[0], c.trunk[1])
+		c.trunk[0], c.trunk[1], orNothing(c.kept))
+}
+
+func orNothing(kept map[string]any) map[string]any {
+	if kept == nil {
+		return map[string]any{}
+	}
+	return kept
+}
+
+// resume is what the column of a new row holds.
+func (c *callRow) resume() map[string]any {
+	if !c.started.Info.Outlives || c.ended != nil {
+		return nil
+	}
+	kept := maps.Clone(orNothing(c.kept))
+	kept["info"] = c.started.Info
+	return kept
 }
 
 func orEmpty(path []step) []step {

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"hotline"
+	"hotline/call/audio"
 	"hotline/media"
 )
 
@@ -33,8 +34,8 @@ func TestAScriptFromRingToGoodbye(t *testing.T) {
 			if got, err = c.Collect(ctx, Collect{Prompts: []*media.Prompt{prompt(10 * time.Second)}, Max: 1}); err != nil {
 				return err
 			}
-			c.Step("menu", "menu", got.Digits, false)
-			c.Step("pin", "collect", "1234", true)
+			c.Step(CallStep{Node: "menu", Kind: "menu", Digits: got.Digits}, false, "pin")
+			c.Step(CallStep{Node: "pin", Kind: "collect", Digits: "1234"}, true, "")
 			c.SetLanguage("en")
 			if err := c.Enter(ctx, PhaseQueued, "sales"); err != nil {
 				return err
@@ -350,8 +351,8 @@ func TestNeverSilence(t *testing.T) {
 		began := time.Now()
 		st.end(t)
 		// The filler itself is silent for up to its period.
-		if longest := st.sound.longestSilence(began, time.Now()); longest+tickPeriod > 2*time.Second {
-			t.Errorf("nothing was heard for %v", longest+tickPeriod)
+		if longest := st.sound.longestSilence(began, time.Now()); longest+audio.TickPeriod > 2*time.Second {
+			t.Errorf("nothing was heard for %v", longest+audio.TickPeriod)
 		}
 		if len(st.sound.log) < 8 {
 			t.Errorf("%v", st.sound.log)

@@ -21,7 +21,7 @@ type seat struct {
 	agent  string // the account; "" for a number
 	name   string
 	number string
-	stream *media.Stream
+	stream *media.Stream // nil: of a browser that died with the process before and is not back yet
 	leg    string
 	muted  bool
 	away   time.Time // an agent whose browser is away is given up then; zero: it is here
@@ -63,6 +63,7 @@ func (t *Talk) leave(s *seat) {
 	switch {
 	case s.out != nil:
 		t.call.clear(s.out)
+	case s.stream == nil:
 	case !s.here():
 		t.unwire(s, "the browser was away")
 	default:
@@ -140,6 +141,9 @@ func (t *Talk) hearings() []hearing {
 	list := []hearing{caller}
 	whispered := slices.ContainsFunc(t.coaches, func(s SuperviseSeat) bool { return s.Mode == SuperviseWhisper })
 	for _, s := range t.everybody() {
+		if s.stream == nil {
+			continue
+		}
 		h := hearing{stream: s.stream, role: media.Talker}
 		switch {
 		case !s.here() || t.third.unheard(s):
@@ -214,7 +218,7 @@ func (t *Talk) arrange() {
 
 func (t *Talk) playTo(s *media.Stream, m *media.Music) {
 	if s == t.call.leg.Audio() {
-		t.call.quiet.play(m)
+		t.call.quiet.Play(m)
 		return
 	}
 	s.PlayMusic(m)

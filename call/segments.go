@@ -31,15 +31,35 @@ type openSegment struct {
 // Enter begins a phase: the segment of the one before is closed and filed. queue is the queue that is entered; "" keeps the call's
 // queue as it is.
 func (c *Call) Enter(ctx context.Context, p Phase, queue string) error {
+	return c.enterLine(ctx, p, queue, nil)
+}
+
+// EnterLine is [Call.Enter] for those who wait in a queue, with what their place is worth.
+func (c *Call) EnterLine(ctx context.Context, queue string, place Standing) error {
+	if !c.Info.Outlives {
+		return c.Enter(ctx, PhaseQueued, queue)
+	}
+	return c.enterLine(ctx, PhaseQueued, queue, &place)
+}
+
+func (c *Call) enterLine(ctx context.Context, p Phase, queue string, place *Standing) error {
 	if err := c.alive(ctx); err != nil {
 		return err
 	}
-	c.enter(p, queue, reasonMoved)
+	if c.goesOn(p, queue) {
+		return nil
+	}
+	c.begin(CallPhase{Phase: p, Queue: queue, Place: place}, reasonMoved)
 	return nil
 }
 
 func (c *Call) enter(p Phase, queue, reason string) {
-	now := time.Now()
+	c.begin(CallPhase{Phase: p, Queue: queue}, reason)
+}
+
+func (c *Call) begin(f CallPhase, reason string) {
+	c.goesOn("", "") // what was left is over
+	p, queue, now := f.Phase, f.Queue, time.Now()
 	c.closeSegment(now, reason)
 	c.mu.Lock()
 	c.view.Phase, c.view.PhaseAt = p, now
@@ -51,7 +71,8 @@ func (c *Call) enter(p Phase, queue, reason string) {
 		c.segment.agent = c.view.Agent
 	}
 	c.mu.Unlock()
-	c.file(FactCallPhase, CallPhase{Phase: p, Queue: queue, Agent: c.segment.agent})
+	f.Agent = c.segment.agent
+	c.file(FactCallPhase, f)
 }
 
 // enterTalk enters the phase of talking with an agent; "" when it is a number.

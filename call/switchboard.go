@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hotline"
+	"hotline/call/audio"
 	"hotline/media"
 )
 
@@ -69,7 +70,7 @@ func NewSwitchboard(cfg Config) *Switchboard {
 	cfg.MediaLost = cmp.Or(cfg.MediaLost, 30*time.Second)
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	if cfg.Filler == nil {
-		cfg.Filler = softTick()
+		cfg.Filler = audio.SoftTick()
 	}
 	return &Switchboard{cfg: cfg, calls: map[string]*Call{}}
 }
@@ -101,6 +102,9 @@ func (s *Switchboard) Incoming(ctx context.Context, leg Leg) (*Mailbox, error) {
 	script, err := s.cfg.Route(ctx, leg.Info())
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if l := leg.Info().Resume; l != nil && err == nil {
+		return s.resume(leg, l, script)
+	}
 	if err := s.admit(leg.Info().CallID); err != nil {
 		return nil, err
 	}
@@ -223,6 +227,7 @@ var (
 	ErrHangup      = errors.New("the peer hung up")
 	ErrEnded       = errors.New("the call was ended")
 	ErrShutdown    = errors.New("the hotline shuts down")
+	ErrCut         = errors.New("what carries the call is gone")
 	ErrMediaLost   = errors.New("no audio from the peer")
 	ErrMaxDuration = errors.New("the call has lasted too long")
 	ErrMaxWait     = errors.New("the caller has waited too long")

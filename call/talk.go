@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hotline"
+	"hotline/call/audio"
 	"hotline/media"
 )
 
@@ -68,7 +69,7 @@ type Talk struct {
 	since   *time.Time // when somebody began to talk with the caller
 	end     *TalkEnd
 	changes int
-	keys    keys
+	keys    *audio.Keys
 }
 
 // task is a closure that waits for the call's goroutine.
@@ -96,7 +97,7 @@ func newTalk(c *Call, cfg TalkConfig) *Talk {
 	cfg.Away, cfg.Ring = cmp.Or(cfg.Away, 20*time.Second), cmp.Or(cfg.Ring, time.Minute)
 	cfg.Hold, cfg.Ringback = cmp.Or(cfg.Hold, c.cfg.Filler), cmp.Or(cfg.Ringback, c.cfg.Filler)
 	t := &Talk{call: c, cfg: cfg, tasks: make(chan task), done: make(chan struct{})}
-	t.keys.ctx, t.keys.cancel = context.WithCancel(c.ctx)
+	t.keys = audio.NewKeys(c.ctx)
 	return t
 }
 
@@ -104,7 +105,7 @@ func newTalk(c *Call, cfg TalkConfig) *Talk {
 func (t *Talk) hold(ctx context.Context) (TalkEnd, error) {
 	c := t.call
 	t.room = media.NewRoom(t.cfg.Engine)
-	c.quiet.stop()
+	c.quiet.Stop()
 	c.talking.Store(t)
 	t.begin()
 	var err error
@@ -118,7 +119,7 @@ func (t *Talk) hold(ctx context.Context) (TalkEnd, error) {
 
 // begin enters the phase; an outbound call that rings enters it when it is taken.
 func (t *Talk) begin() {
-	if t.call.answered() {
+	if t.since == nil && t.call.answered() {
 		now := time.Now()
 		t.since = &now
 		t.call.enterTalk(t.agent())
@@ -210,7 +211,7 @@ func (t *Talk) hear() {
 	c.digits = nil
 	for _, s := range t.seats {
 		if s.out != nil && t.holder == "" && digits != "" {
-			t.keys.press(s.stream, digits)
+			t.keys.Press(s.stream, digits)
 		}
 	}
 	if t.since != nil {
@@ -276,7 +277,7 @@ func (t *Talk) finish(err error) TalkEnd {
 	}
 	view := t.View()
 	view.Change, view.Ended = t.changes+1, &end
-	t.keys.close()
+	t.keys.Close()
 	t.dropThird()
 	for _, s := range t.seats {
 		t.leave(s)
@@ -288,8 +289,8 @@ func (t *Talk) finish(err error) TalkEnd {
 		}
 	}
 	t.room.Close()
-	c.quiet.play(nil)
-	c.quiet.start()
+	c.quiet.Play(nil)
+	c.quiet.Start()
 	c.setAgent("")
 	if t.cfg.Observe != nil {
 		t.cfg.Observe(view)

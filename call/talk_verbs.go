@@ -1,10 +1,9 @@
 package call
 
 import (
-	"context"
+	"cmp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"hotline"
@@ -110,7 +109,10 @@ func (t *Talk) Reseat(a AgentSeat) error {
 	}
 	s.away = time.Time{}
 	if s.stream != a.Stream {
-		t.unwire(s, "the browser was loaded again")
+		if s.stream != nil {
+			t.unwire(s, "the browser was loaded again")
+		}
+		s.name = cmp.Or(s.name, a.Name)
 		t.wire(s, a.Stream)
 	}
 	t.changed("back")
@@ -138,17 +140,17 @@ func (t *Talk) Digits(agent, digits string) error {
 	}
 	if t.asking() {
 		if s := t.third.seat; s != nil && s.out != nil {
-			t.keys.press(s.stream, digits)
+			t.keys.Press(s.stream, digits)
 		}
 		return nil
 	}
 	for _, s := range t.seats {
 		if s.out != nil {
-			t.keys.press(s.stream, digits)
+			t.keys.Press(s.stream, digits)
 		}
 	}
 	if t.since != nil && t.withCaller() {
-		t.keys.press(t.call.leg.Audio(), digits)
+		t.keys.Press(t.call.leg.Audio(), digits)
 	}
 	return nil
 }
@@ -255,47 +257,5 @@ func (t *Talk) Unsupervise(id string) {
 	t.coaches = slices.DeleteFunc(t.coaches, func(s SuperviseSeat) bool { return s.ID == id })
 	if len(t.coaches) < before {
 		t.changed("supervise")
-	}
-}
-
-// keys presses digits in their order, without the call waiting for it.
-type keys struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	queue  chan pressed
-	wait   sync.WaitGroup
-}
-
-type pressed struct {
-	stream *media.Stream
-	digits string
-}
-
-const (
-	keyTone    = 100 * time.Millisecond
-	keyGap     = 60 * time.Millisecond
-	maxPresses = 128 // that wait to be sent; what is pressed beyond them is dropped
-)
-
-func (k *keys) press(s *media.Stream, digits string) {
-	if k.queue == nil {
-		k.queue = make(chan pressed, maxPresses)
-		k.wait.Go(func() {
-			for p := range k.queue {
-				_ = p.stream.SendDigits(k.ctx, p.digits, keyTone, keyGap) // a stream that has closed needs no keys
-			}
-		})
-	}
-	select {
-	case k.queue <- pressed{s, digits}:
-	default:
-	}
-}
-
-func (k *keys) close() {
-	k.cancel()
-	if k.queue != nil {
-		close(k.queue)
-		k.wait.Wait()
 	}
 }

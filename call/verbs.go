@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,11 +25,11 @@ func (c *Call) alive(ctx context.Context) error {
 
 // gone turns the answer of an ended leg into the reason of the call's end.
 func (c *Call) gone(err error) error {
-	if errors.Is(err, ErrGone) {
-		return ErrHangup
-	}
 	if err != nil && c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
+	}
+	if errors.Is(err, ErrGone) {
+		return ErrHangup
 	}
 	return err
 }
@@ -116,7 +117,7 @@ func (c *Call) Answer(ctx context.Context) error {
 	if c.Phase() == PhaseRinging {
 		c.enter(PhaseMenu, "", reasonAnswered)
 	}
-	c.quiet.start()
+	c.quiet.Start()
 	return nil
 }
 
@@ -141,8 +142,8 @@ func (c *Call) Play(ctx context.Context, prompts ...*media.Prompt) error {
 	if len(prompts) == 0 {
 		return nil
 	}
-	c.quiet.stop()
-	defer c.quiet.start()
+	c.quiet.Stop()
+	defer c.quiet.Start()
 	p := c.sound.play(prompts, media.PlayOptions{})
 	for {
 		if _, err := c.wait(ctx, p.Done(), nil); err != nil {
@@ -251,8 +252,8 @@ func (c *Call) Say(ctx context.Context, prompts ...*media.Prompt) error {
 	if c.listen(); len(prompts) == 0 || len(c.digits) > 0 {
 		return nil
 	}
-	c.quiet.stop()
-	defer c.quiet.start()
+	c.quiet.Stop()
+	defer c.quiet.Start()
 	p := c.sound.play(prompts, media.PlayOptions{StopOnDigit: true})
 	defer p.Stop()
 	for {
@@ -297,10 +298,10 @@ func (c *Call) hush() (resume func()) {
 
 // Music lets the caller hear m whenever nothing else is played, until stop.
 func (c *Call) Music(m *media.Music) (stop func()) {
-	c.quiet.play(m)
+	c.quiet.Play(m)
 	return func() {
-		c.quiet.play(nil)
-		c.quiet.start()
+		c.quiet.Play(nil)
+		c.quiet.Start()
 	}
 }
 
@@ -358,12 +359,21 @@ func (c *Call) Await(ctx context.Context, o AwaitOptions) (Awaited, error) {
 	}
 }
 
-// Step notes that a node of the flow was passed. Secret digits are kept as dots.
-func (c *Call) Step(node, kind, digits string, secret bool) {
-	if secret && digits != "" {
-		digits = "••••" // their number is a secret too
+// Step notes that a node of the flow was passed, and which follows. Secret digits are kept as dots.
+func (c *Call) Step(s CallStep, secret bool, next string) {
+	if secret = secret && s.Digits != ""; secret {
+		s.Digits = "••••" // their number is a secret too
 	}
-	c.file(FactCallStep, CallStep{Node: node, Kind: kind, Digits: digits})
+	if !c.Info.Outlives {
+		c.file(FactCallStep, s)
+		return
+	}
+	p := CallStepped{CallStep: s, Next: next, Secret: secret}
+	if !maps.Equal(c.past.vars, c.Vars) {
+		c.past.vars = maps.Clone(c.Vars)
+		p.Vars = c.past.vars
+	}
+	c.file(FactCallStep, p)
 }
 
 // Noted files what became known of the call.
@@ -387,7 +397,7 @@ func (c *Call) Hangup(ctx context.Context, cause Cause) error {
 			c.verdict.result = ResultRejected
 		}
 	}
-	c.quiet.end()
+	c.quiet.End()
 	c.cancel(ErrEnded) // before the leg reports its end: we did it, not the peer
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangupTimeout)
 	defer cancel()

@@ -53,7 +53,7 @@ func (r *run) script(ctx context.Context) error {
 		}
 		n := r.flow.Node(node)
 		p, err := r.pass(ctx, n)
-		r.call.Step(n.ID, string(n.Kind), p.digits, p.secret)
+		r.call.Step(call.CallStep{Node: n.ID, Kind: string(n.Kind), Digits: p.digits}, p.secret, p.next)
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,8 @@ type open struct {
 	Language   string
 	Since      time.Time // when its open segment began
 	Last       string    // why the segment before was left
+	Flow       string
+	Version    int64
 	AnsweredAt *time.Time
 	Kept       *call.Kept
 	Legs       []byte // of call_leg, those that are open
@@ -42,7 +44,7 @@ type leg struct {
 // open reads what this node left open, the oldest first.
 func (r *Reconciler) open(ctx context.Context) ([]open, error) {
 	rows, err := r.cfg.Pool.Query(ctx, `
-		select c.id::text, coalesce(c.resume #>> '{info,edge}', '') as edge, c.phase, c.queue, c.language, coalesce(s.ended_at, c.started_at) as since,
+		select c.id::text, c.flow, coalesce(c.flow_version, 0) as version, coalesce(c.resume #>> '{info,edge}', '') as edge, c.phase, c.queue, c.language, coalesce(s.ended_at, c.started_at) as since,
 			coalesce(s.reason, '') as last, c.answered_at, c.resume as kept,
 			coalesce((select jsonb_agg(to_jsonb(l) order by l.started_at) from call_leg l where l.call_id = c.id and l.ended_at is null), '[]') as legs
 		from call c
@@ -79,9 +81,13 @@ func (r *Reconciler) leave(o open) *call.Left {
 		Info: o.Kept.Info, Phase: o.Phase, Queue: o.Queue, Language: o.Language, AnsweredAt: o.AnsweredAt, Since: o.Since, Alive: r.alive(o),
 		Stage: o.Kept.Stage,
 	}
-	l.Stage.Held = o.Last == "hold"
+	l.Stage.Flow, l.Stage.Version, l.Stage.Held = o.Flow, o.Version, o.Last == "hold"
 	for _, g := range o.legs {
-		if g.ID != l.Info.LegID && g.Edge == o.Edge {
+		switch {
+		case g.ID == l.Info.LegID:
+		case g.Edge != o.Edge:
+			l.Lost = append(l.Lost, g.ID)
+		default:
 			l.Others = append(l.Others, &call.LeftLeg{
 				LegID: g.ID, Edge: g.Edge, ForeignID: g.ForeignID, Number: g.Party.Number, StartedAt: g.StartedAt, AnsweredAt: g.AnsweredAt,
 				Mailbox: call.NewMailbox(),
