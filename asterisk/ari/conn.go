@@ -81,7 +81,7 @@ func (c *conn) read() {
 		w, err := decode(data)
 		switch {
 		case err != nil:
-			continue // Asterisk's list of missing parameters and the like: no event
+			continue // Asterisk complains about a request by a message without a type: no event
 		case w.Type == "RESTResponse":
 			c.answer(w.RequestID, reply{w.Status, []byte(w.Body)})
 			continue

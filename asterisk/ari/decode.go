@@ -160,13 +160,13 @@ func (e *Event) ids() []string {
 	return ids
 }
 
-// filter tells Asterisk to send only the events of the table.
+// filter tells Asterisk to send only the events of the table, and answers: its filter would hold back those, too.
 func filter(app string) params {
 	p := with("applicationName", app)
 	type named struct {
 		Type string `json:"type"`
 	}
-	allowed := make([]named, 0, len(events))
+	allowed := append(make([]named, 0, len(events)+1), named{"RESTResponse"})
 	for name := range events {
 		allowed = append(allowed, named{name})
 	}
