@@ -8,9 +8,10 @@ import (
 
 // Context and extensions of the dialplan to which callers go while Hotline is away.
 const (
-	Context  = "hotline-away"
-	Callers  = "again" // a caller: music, and a message when it takes long
-	Dialled  = "held"  // somebody whom we had dialled: music, and good-bye when it takes long
+	Entry    = "hotline-in"   // where calls come in
+	Context  = "hotline-away" // where callers wait
+	Callers  = "again"        // a caller: music, and a message when it takes long
+	Dialled  = "held"         // somebody whom we had dialled: music, and good-bye when it takes long
 	MohClass = "hotline"
 )
 
