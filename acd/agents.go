@@ -75,12 +75,12 @@ func OpenAgents(ctx context.Context, cfg AgentsConfig) (*Agents, error) {
 func (a *Agents) Roster() *roster.Roster { return a.roster }
 
 // reconcile takes away what the process before this one, on the same node, held: its tabs are gone and its calls are dead. Who was in
-// a call is ready as soon as the browser is back.
+// a call is ready as soon as the browser is back; in one whose leg may have outlived the process the agent stays until that is decided.
 func (a *Agents) reconcile(ctx context.Context) error {
 	now := time.Now()
 	var noted []Agent // with a code that was given during the call
 	b := &pgx.Batch{}
-	b.Queue(`select `+agentColumns+` from agent a where a.node = @node and a.state = 'talking' and (a.wrap_code <> '' or a.wrap_note <> '')`,
+	b.Queue(`select `+agentColumns+` from agent a where a.node = @node and a.state = 'talking' and not `+carriedSQL+` and (a.wrap_code <> '' or a.wrap_note <> '')`,
 		pgx.NamedArgs{"node": a.cfg.Node, "today": today(now)}).Query(func(rows pgx.Rows) (err error) {
 		noted, err = pgx.CollectRows(rows, scanAgent)
 		return err
@@ -89,7 +89,7 @@ func (a *Agents) reconcile(ctx context.Context) error {
 	b.Queue(`update agent a set media = false, session = '',
 		deadline = case when a.state = 'ready' then @now::timestamptz + interval '1 minute' else a.deadline end where a.node = @node`,
 		pgx.NamedArgs{"node": a.cfg.Node, "now": now})
-	b.Queue(`update agent a set `+freeSQL+` where a.node = @node and a.state in ('reserved', 'ringing', 'talking')`,
+	b.Queue(`update agent a set `+freeSQL+` where a.node = @node and (a.state in ('reserved', 'ringing') or a.state = 'talking' and not `+carriedSQL+`)`,
 		pgx.NamedArgs{"node": a.cfg.Node, "now": now})
 	if err := a.cfg.Pool.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("free the agents of the process before: %w", err)
@@ -99,6 +99,9 @@ func (a *Agents) reconcile(ctx context.Context) error {
 	}
 	return nil
 }
+
+// carriedSQL says that the call of an agent may go on.
+const carriedSQL = `exists (select from call k where k.id = a.lease_call and k.ended_at is null and k.resume is not null)`
 
 const (
 	workers    = 4

@@ -110,6 +110,8 @@ type Waiter struct {
 	Sticky   string        // the agent to try first; "": looked up when the queue wants it
 	Language string        // "en", "zh-CN": a skill that is named like it is required, at level 1
 	Front    bool          // before all others: who was parked, or whose agent was lost
+
+	Held *call.Standing // a place that was left by a process which died, and that is taken again
 }
 
 // Join puts a waiter in the line: at the end, or at the place it was cut off from less than a minute ago. When ctx ends, the place is
@@ -122,7 +124,12 @@ func (l *Line) Join(ctx context.Context, w Waiter) (*Place, error) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	back, resumed := l.takeKept(w, now)
+	back, resumed := kept{}, w.Held != nil
+	if resumed {
+		back = kept{rank: w.Held.Rank, joinedAt: w.Held.JoinedAt, seq: l.seq + 1}
+	} else {
+		back, resumed = l.takeKept(w, now)
+	}
 	if !resumed && s.MaxWaiting > 0 && len(l.waiting[w.Queue]) >= s.MaxWaiting {
 		l.stats.Full++
 		return nil, hotline.Errorf(hotline.Unavailable, "queue.full", "%d wait in the queue %q, which is all it takes", s.MaxWaiting, w.Queue)

@@ -15,7 +15,7 @@ import (
 const (
 	tick       = time.Second // a change that nobody told of is seen then
 	askEvery   = time.Second
-	restoreFor = 30 * time.Second
+	restoreFor = time.Minute // calls that nobody gives back are closed after half of it
 )
 
 // maxRounds is how many rounds are begun at a time.

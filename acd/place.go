@@ -3,6 +3,8 @@ package acd
 import (
 	"context"
 	"time"
+
+	"hotline/call"
 )
 
 // Place is a waiter's place in a line. Its methods may be called from any goroutine.
@@ -43,6 +45,13 @@ func (p *Place) Resumed() bool {
 	p.line.mu.Lock()
 	defer p.line.mu.Unlock()
 	return p.resumed
+}
+
+// Standing is what the place is worth: with it the caller gets it again from a process that comes after this one.
+func (p *Place) Standing() call.Standing {
+	p.line.mu.Lock()
+	defer p.line.mu.Unlock()
+	return call.Standing{JoinedAt: p.joinedAt, Rank: p.rank}
 }
 
 // JoinedAt is since when the place is held.

@@ -72,6 +72,28 @@ func (a *Agents) Ended(ctx context.Context, agent, callID string) error {
 	return err
 }
 
+// Resumed says that this process goes on with a call, and who is in it; agent "" is nobody. Whoever else was leased to it is free: they
+// had answered when the process before died, or were asked. It returns the agent as long as it is in the call.
+func (a *Agents) Resumed(ctx context.Context, agent, callID string) (in Agent, ok bool) {
+	for _, g := range a.talking(callID) {
+		if g.ID == agent {
+			in, ok = a.dress([]Agent{g})[0], true
+			continue
+		}
+		now := time.Now()
+		_, err := a.apply(ctx, change{agents: []string{g.ID},
+			sql:  `update agent a set ` + freeSQL + ` where a.account_id = @agent and a.lease_call = @call and a.state = 'talking' returning ` + agentColumns,
+			args: pgx.NamedArgs{"agent": g.ID, "call": callID, "now": now},
+			guess: func(x *Agent) {
+				if x.State == Talking && x.Lease.Call == callID {
+					x.release(now)
+				}
+			}})
+		a.logEnd(err)
+	}
+	return in, ok
+}
+
 // talking returns who is in a call.
 func (a *Agents) talking(callID string) []Agent {
 	a.mu.Lock()

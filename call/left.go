@@ -39,6 +39,7 @@ type Stage struct {
 	Node    string            `json:"node,omitempty"` // of the flow, where the call is; "" is its start
 	Vars    map[string]string `json:"vars,omitempty"`
 	Place   *Standing         `json:"place,omitempty"`  // in the line, while it is queued
+	Digits  string            `json:"digits,omitempty"` // that were typed last, if they were no secret
 	Secret  string            `json:"secret,omitempty"` // the first node where something was typed that is not kept
 	Agent   string            `json:"agent,omitempty"`  // who talks with the caller
 	Held    bool              `json:"-"`                // the agent had put the caller on hold
@@ -82,6 +83,8 @@ type past struct {
 	left *Left             // nil: it began here
 	same bool              // it is where it was left
 	vars map[string]string // as they were filed last
+
+	number *seat // with whom the caller was left to talk; its leg is alive
 }
 
 // resume goes on with a call that was left. However many there are, and whether new ones are taken or not: these are not new.
@@ -128,7 +131,17 @@ func (c *Call) carryOn() {
 	for _, o := range l.Others {
 		if o.Leg == nil {
 			c.file(FactLegEnded, LegEnded{LegID: o.LegID, EndedAt: l.Alive, Cause: CauseBackendLost})
+			continue
 		}
+		out := &outLeg{
+			call: c, leg: o.Leg, started: o.StartedAt, answeredAt: o.AnsweredAt,
+			dial: Dial{CallID: c.ID, LegID: o.LegID, To: o.Number, Mailbox: o.Mailbox},
+		}
+		if l.Phase != PhaseTalking || l.Stage.Agent != "" || c.past.number != nil { // who was asked in confidence must not be heard
+			c.clear(out)
+			continue
+		}
+		c.past.number = &seat{number: o.Number, stream: o.Leg.Audio(), leg: o.LegID, out: out}
 	}
 	if c.segment.kind == SegmentTalk && c.segment.agent != "" {
 		agent := c.segment.agent
@@ -148,33 +161,20 @@ func (c *Call) goesOn(p Phase, queue string) bool {
 }
 
 // TalkAgain goes on with the conversation that was left. The agent's browser is away: the caller hears music until [Talk.Reseat] or the
-// end of [TalkConfig.Away]. When the caller was left to a number, and that leg is alive, they hear each other at once.
+// end of [TalkConfig.Away]. Without an agent the caller was left to a number, and hears it at once if its leg is alive.
 func (c *Call) TalkAgain(ctx context.Context, cfg TalkConfig, agent AgentSeat) (TalkEnd, error) {
-	t, l := newTalk(c, cfg), c.past.left
+	t, l, result := newTalk(c, cfg), c.past.left, ResultTransferred
 	t.since, c.past.same = &l.Since, false
-	for _, o := range l.Others {
-		if o.Leg == nil {
-			continue
-		}
-		out := &outLeg{
-			call: c, leg: o.Leg, started: o.StartedAt, answeredAt: o.AnsweredAt,
-			dial: Dial{CallID: c.ID, LegID: o.LegID, To: o.Number, Mailbox: o.Mailbox},
-		}
-		if agent.Agent != "" || len(t.seats) > 0 { // who was asked in confidence must not be heard
-			c.clear(out)
-			continue
-		}
-		t.seats = []*seat{{number: o.Number, stream: o.Leg.Audio(), leg: o.LegID, out: out}}
-	}
-	result := ResultTransferred
-	if agent.Agent != "" {
+	switch number := c.past.number; {
+	case agent.Agent != "":
 		result = ResultAnswered
 		t.seats = []*seat{{agent: agent.Agent, name: agent.Name, away: time.Now().Add(t.cfg.Away)}}
 		if l.Stage.Held {
 			t.holder = agent.Agent
 		}
-	}
-	if len(t.seats) == 0 {
+	case number != nil:
+		t.seats = []*seat{number}
+	default:
 		return TalkEnd{Kind: TalkAgentLost}, c.alive(ctx)
 	}
 	c.SetResult(result)

@@ -168,8 +168,11 @@ func (w *rowWriter) callStep(f Fact, p CallStepped) {
 	if p.Vars != nil {
 		c.keep("vars", p.Vars)
 	}
-	if p.Secret {
+	switch {
+	case p.Secret:
 		c.keep("secret", p.Node)
+	case p.Next != "" && p.Digits != "":
+		c.keep("digits", p.Digits)
 	}
 }
 

@@ -88,6 +88,9 @@ func Open(ctx context.Context, cfg Config) (*Exchange, error) {
 // Route finds the flow that answers a call. The flow's version is that of this moment, whatever is published later.
 func (x *Exchange) Route(_ context.Context, i call.Info) (call.Script, error) {
 	now := x.live.Load()
+	if i.Resume != nil {
+		return x.resume(now, i.Resume), nil
+	}
 	p := now.flows[i.Flow]
 	if p == nil {
 		return nil, hotline.Errorf(hotline.Unavailable, "flow.not_live", "the number %s points to the flow %q, which has no published version", i.Dialled, i.Flow)

@@ -40,10 +40,14 @@ func (r *run) queue(ctx context.Context, s *flow.Queue) (passed, error) {
 // enqueue lets the caller wait: music, announcements if they have improved, keys, the maximum, or an agent who answers.
 func (r *run) enqueue(ctx context.Context, s *flow.Queue, e entry) (passed, error) {
 	w := &wait{run: r, spec: s, settings: r.settings(s.Queue.Value), entered: time.Now(), say: e.say}
+	var held *call.Standing
+	if e.left != nil {
+		w.entered, held = e.left.Since, e.left.Stage.Place
+	}
 	w.callKey = w.callbackKey()
 	r.unserved()
 	place, err := r.x.cfg.Line.Join(ctx, acd.Waiter{
-		CallID: r.call.ID, Caller: r.call.Info.Caller.Number, Queue: s.Queue.Value, Language: r.call.Language(), Front: e.front,
+		CallID: r.call.ID, Caller: r.call.Info.Caller.Number, Queue: s.Queue.Value, Language: r.call.Language(), Front: e.front, Held: held,
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -53,7 +57,7 @@ func (r *run) enqueue(ctx context.Context, s *flow.Queue, e entry) (passed, erro
 		return w.instead(ctx, w.settings.OnFull)
 	}
 	w.place = place
-	if err := r.call.Enter(ctx, call.PhaseQueued, s.Queue.Value); err != nil {
+	if err := r.call.EnterLine(ctx, s.Queue.Value, place.Standing()); err != nil {
 		w.leave(err)
 		return passed{}, err
 	}

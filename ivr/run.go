@@ -39,6 +39,12 @@ func (r *run) script(ctx context.Context) error {
 		return err
 	}
 	defer r.stopTape()
+	r.begin(ctx)
+	return r.walk(ctx, r.flow.Start.Node)
+}
+
+// begin notes what the caller meets.
+func (r *run) begin(ctx context.Context) {
 	r.call.Noted(call.CallNoted{Flow: r.flow.Name, FlowVersion: r.flow.version})
 	if l := r.firstLanguage(); l != r.call.Language() { // what nobody has chosen is not noted on the ticket
 		r.call.SetLanguage(l)
@@ -46,23 +52,32 @@ func (r *run) script(ctx context.Context) error {
 	if r.flow.Record == flow.RecordAlways {
 		r.startTape(ctx)
 	}
-	for node := r.flow.Start.Node; node != ""; {
+}
+
+// walk leads the caller from a node on.
+func (r *run) walk(ctx context.Context, node string) error {
+	for node != "" {
 		node = r.spend(node)
 		if node == "" {
 			return r.giveUp(ctx)
 		}
 		n := r.flow.Node(node)
 		p, err := r.pass(ctx, n)
-		r.call.Step(call.CallStep{Node: n.ID, Kind: string(n.Kind), Digits: p.digits}, p.secret, p.next)
+		node = r.stepped(n, p)
 		if err != nil {
 			return err
 		}
-		if p.digits != "" && !p.secret {
-			r.last = p.digits
-		}
-		node = p.next
 	}
 	return nil // the call hangs up
+}
+
+// stepped notes that a node was passed, and returns the next.
+func (r *run) stepped(n *flow.Node, p passed) string {
+	r.call.Step(call.CallStep{Node: n.ID, Kind: string(n.Kind), Digits: p.digits}, p.secret, p.next)
+	if p.digits != "" && !p.secret {
+		r.last = p.digits
+	}
+	return p.next
 }
 
 // spend takes one step off the budget. When it is used up the call goes to the fallback, once, and then it ends: a flow cannot go

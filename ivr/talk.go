@@ -18,6 +18,9 @@ type Agents interface {
 	Talking(ctx context.Context, agent string, l acd.Lease) error
 	// Ended says that an agent's part of a call is over.
 	Ended(ctx context.Context, agent, callID string) error
+	// Resumed says that this process goes on with a call that another one left with the agent in it, "" for nobody. It returns the agent
+	// as long as it is in the call.
+	Resumed(ctx context.Context, agent, callID string) (in acd.Agent, ok bool)
 	// Seated says who sits in a call now, who has the call first. It does not block.
 	Seated(callID string, agents []string)
 }
@@ -25,36 +28,39 @@ type Agents interface {
 // converse lets the caller and an agent talk, and follows where that leads: to the end, to the head of the queue when the agent is
 // lost, or where the agent sends the caller.
 func (r *run) converse(ctx context.Context, s *flow.Queue, seat call.AgentSeat) (passed, error) {
-	for {
-		r.unserved()
-		end, err := r.call.Talk(ctx, r.talkConfig(ctx, s), seat)
-		if r.ended != nil {
-			r.ended(end)
-			r.ended = nil
-		}
-		if err != nil {
-			return passed{}, err
-		}
-		switch {
-		case end.Kind == call.TalkAgentLost:
-			return r.again(ctx, s, "agent-lost")
-		case end.Kind != call.TalkTransfer:
-			r.served(call.ResultAnswered)
-			return passed{}, nil
-		}
-		r.call.Log.Info("a caller is transferred", "kind", end.To.Kind, "to", end.To.Value, "by", end.By)
-		switch end.To.Kind {
-		case call.ToQueue:
-			return r.enqueue(ctx, r.elsewhere(s, end.To.Value), entry{front: end.To.Front})
-		case call.ToNumber:
-			return r.sendOut(ctx, s, end.To)
-		}
-		taken, err := r.sendTo(ctx, s, end.To)
-		if err != nil {
-			return r.again(ctx, s, "agent-busy")
-		}
-		seat = taken.Seat
+	r.unserved()
+	end, err := r.call.Talk(ctx, r.talkConfig(ctx, s), seat)
+	if r.ended != nil {
+		r.ended(end)
+		r.ended = nil
 	}
+	return r.conversed(ctx, s, end, err)
+}
+
+// conversed follows where a conversation has led.
+func (r *run) conversed(ctx context.Context, s *flow.Queue, end call.TalkEnd, err error) (passed, error) {
+	if err != nil {
+		return passed{}, err
+	}
+	switch {
+	case end.Kind == call.TalkAgentLost:
+		return r.again(ctx, s, "agent-lost")
+	case end.Kind != call.TalkTransfer:
+		r.served(call.ResultAnswered)
+		return passed{}, nil
+	}
+	r.call.Log.Info("a caller is transferred", "kind", end.To.Kind, "to", end.To.Value, "by", end.By)
+	switch end.To.Kind {
+	case call.ToQueue:
+		return r.enqueue(ctx, r.elsewhere(s, end.To.Value), entry{front: end.To.Front})
+	case call.ToNumber:
+		return r.sendOut(ctx, s, end.To)
+	}
+	taken, err := r.sendTo(ctx, s, end.To)
+	if err != nil {
+		return r.again(ctx, s, "agent-busy")
+	}
+	return r.converse(ctx, s, taken.Seat)
 }
 
 func (r *run) talkConfig(ctx context.Context, s *flow.Queue) call.TalkConfig {
@@ -143,6 +149,7 @@ var errNoDialer = errors.New("there is no trunk for outbound calls")
 type entry struct {
 	front bool
 	say   []*media.Prompt // instead of the queue's own words
+	left  *call.Left      // a place that was left by the process before
 }
 
 var errAnswered = errors.New("an agent has answered")

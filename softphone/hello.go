@@ -64,11 +64,15 @@ func (g *Gateway) attach(sock *socket, id string, d helloData, config ConfigView
 	agent, wrap := g.agentNow(sock.who)
 	g.mu.Lock()
 	st := g.stations[account]
-	if st == nil {
-		st = &station{g: g, account: account, sessions: map[string]*session{}}
+	first := st == nil
+	if first {
+		st = &station{g: g, account: account, sessions: map[string]*session{}, who: sock.who}
 		g.stations[account] = st
 	}
 	st.mu.Lock()
+	if first {
+		g.rejoin(st)
+	}
 	g.mu.Unlock()
 	defer st.mu.Unlock()
 	s := st.sessions[d.Session]

@@ -67,6 +67,21 @@ func (g *Gateway) conversation(callID string) (call.TalkView, bool) {
 func (st *station) seated(v call.TalkView) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	st.sit(v)
+}
+
+// rejoin shows a browser the call that its agent is in already: the process before held it, and this one goes on with it. The mutexes
+// of the gateway and of the station are held.
+func (g *Gateway) rejoin(st *station) {
+	for _, t := range g.talks {
+		if slices.Contains(t.agents, st.account) {
+			st.sit(t.view)
+		}
+	}
+}
+
+// sit is [station.seated]. The mutex is held.
+func (st *station) sit(v call.TalkView) {
 	if st.call != nil && st.call.ID != v.CallID {
 		st.leaveCall("left")
 	}

@@ -54,7 +54,7 @@ func (h *house) openStaff(ctx context.Context, _ config, _ bool) (err error) {
 	if s.queues, err = acd.OpenQueues(ctx, h.pool, h.log); err != nil {
 		return err
 	}
-	alive := func(id string) bool { _, ok := h.board.Call(id); return ok }
+	alive := func(id string) bool { _, ok := h.board.Call(id); return ok || h.resume.Undecided(id) }
 	s.agents, err = acd.OpenAgents(ctx, acd.AgentsConfig{
 		Pool: h.quick, Queues: s.queues, Journal: h.journal, Node: h.node, Live: alive, Popper: popper{h}, Log: h.log,
 	})
