@@ -8,13 +8,17 @@
 package asterisk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"hotline"
 	"hotline/asterisk/ari"
@@ -39,85 +43,133 @@ type Config struct {
 	MaxCalls  int // legs at a time, of all nodes; 0: 1,000
 }
 
-// NodeState is how one Asterisk fares.
-type NodeState struct {
-	Name       string        `json:"name"`
-	Connected  bool          `json:"connected"`
-	Since      time.Time     `json:"since"`
-	Draining   bool          `json:"draining"`
-	Version    string        `json:"version"`
-	Warnings   []ari.Warning `json:"warnings,omitempty"` // what is known to be wrong with this version
-	RTTMS      float64       `json:"rtt_ms"`
-	Calls      int           `json:"calls"`    // legs
-	Accepted   uint64        `json:"accepted"` // calls that came in
-	Refused    uint64        `json:"refused"`  // for want of room, or because the node is drained
-	Rejected   uint64        `json:"rejected"` // for other reasons: no such number
-	Dialled    uint64        `json:"dialled"`
-	Lost       uint64        `json:"lost"`    // legs that were gone after a reconnect
-	Adopted    uint64        `json:"adopted"` // that were taken over
-	Swept      uint64        `json:"swept"`   // channels and bridges in our name that nobody owned
-	Reconnects uint64        `json:"reconnects"`
-	Err        string        `json:"last_error"`
-	ErrCode    string        `json:"last_error_code"`
-}
-
-// Stats counts what the edge holds and has done.
-type Stats struct {
-	Legs     int    `json:"legs"`
-	MaxCalls int    `json:"max_calls"`
-	Accepted uint64 `json:"accepted"`
-	Refused  uint64 `json:"refused"`
-	Rejected uint64 `json:"rejected"`
-	Dialled  uint64 `json:"dialled"`
-}
-
 // Edge takes and makes calls by Asterisk.
 type Edge struct {
-	cfg  Config
-	log  *slog.Logger
-	work sync.WaitGroup // goroutines of legs
-	ctx  context.Context
-	stop context.CancelFunc
+	cfg      Config
+	log      *slog.Logger
+	nodes    []*node
+	lines    lines
+	adoption adoption
+	turn     atomic.Uint32  // of the nodes, for calls out
+	work     sync.WaitGroup // goroutines of legs, and requests without one
+	ctx      context.Context
+	stop     context.CancelFunc
 }
+
+var (
+	_ call.Dialer  = (*Edge)(nil)
+	_ call.Adopter = (*Edge)(nil)
+)
 
 // New checks the configuration. Nothing is connected before [Edge.Run].
 func New(cfg Config) (*Edge, error) {
 	if cfg.Engine == nil || cfg.Acceptor == nil || cfg.Directory == nil {
 		return nil, errors.New("asterisk: Engine, Acceptor and Directory are needed")
 	}
-	return &Edge{cfg: cfg}, nil
+	cfg.Log = cmp.Or(cfg.Log, slog.Default())
+	cfg.MaxCalls = cmp.Or(cfg.MaxCalls, 1000)
+	e := &Edge{cfg: cfg, log: cfg.Log.With("part", "asterisk")}
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	e.adoption.init()
+	for _, nc := range cfg.Nodes {
+		if e.node(nc.Name) != nil {
+			return nil, hotline.Errorf(hotline.Invalid, "asterisk.node_twice", "two Asterisks are called %q: give each a name of its own", nc.Name)
+		}
+		n, err := newNode(e, nc)
+		if err != nil {
+			return nil, err
+		}
+		e.nodes = append(e.nodes, n)
+	}
+	return e, nil
 }
 
 // Run keeps the connections and serves until ctx ends. Then the legs that are left are hung up, and it returns when nothing of the
 // edge is left.
-func (e *Edge) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+func (e *Edge) Run(ctx context.Context) error {
+	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	g, run := errgroup.WithContext(ctx)
+	var clients errgroup.Group
+	for _, n := range e.nodes {
+		failed := make(chan error, 1)
+		clients.Go(func() error {
+			err := n.client.Run(connected)
+			failed <- err
+			return err
+		})
+		g.Go(func() error {
+			select {
+			case err := <-failed:
+				return err
+			case <-run.Done():
+				return nil
+			}
+		})
+		g.Go(func() error { return n.keep(run) })
+	}
+	<-run.Done()
+	err := g.Wait()
+	e.hangupAll()
+	e.stop()
+	e.work.Wait()
+	disconnect()
+	return cmp.Or(err, clients.Wait())
+}
 
-// Nodes returns how the Asterisks fare.
-func (e *Edge) Nodes() []NodeState { return nil }
+// hangupAll ends what is left when the process stops; calls were drained before, if there was time.
+func (e *Edge) hangupAll() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	for _, n := range e.nodes {
+		for _, l := range n.all() {
+			_ = l.Hangup(ctx, call.CauseShutdown) // what cannot be hung up is hung up by Asterisk or swept at the next start
+		}
+	}
+	for _, n := range e.nodes {
+		for _, l := range n.all() {
+			select {
+			case <-l.gone:
+			case <-ctx.Done():
+				l.tasks.Do(l.finish)
+			}
+		}
+	}
+}
 
-// Ready tells whether every node that is not drained has been connected and reconciled once.
-func (e *Edge) Ready() bool { return true }
+func (e *Edge) node(name string) *node {
+	for _, n := range e.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	return nil
+}
 
 // Drain lets a node take no new calls, which are refused with 503 so that who stands in front tries another, while those that are
 // there go on; or takes that back.
-func (e *Edge) Drain(node string, on bool) error {
-	return hotline.Errorf(hotline.NotFound, "asterisk.no_node", "there is no Asterisk %q", node)
-}
-
-// TrunkStates returns how the trunks are that Asterisk carries.
-func (e *Edge) TrunkStates() []trunks.TrunkState { return nil }
-
-// Stats returns the counters.
-func (e *Edge) Stats() Stats { return Stats{} }
-
-// Carries says whether a trunk is this edge's.
-func (e *Edge) Carries(trunkID string) bool { return false }
-
-// Dial calls through the trunk that is named, or without a name through those of the outbound routes that Asterisk carries, one after
-// the other until one gets through.
-func (e *Edge) Dial(ctx context.Context, d call.Dial) (call.Leg, error) {
-	return nil, hotline.Errorf(hotline.Unavailable, "dial.no_node", "no Asterisk is connected")
+func (e *Edge) Drain(name string, on bool) error {
+	n := e.node(name)
+	if n == nil {
+		return hotline.Errorf(hotline.NotFound, "asterisk.no_node", "there is no Asterisk %.80q", name)
+	}
+	n.mu.Lock()
+	n.draining = on
+	n.mu.Unlock()
+	n.log.Warn("an Asterisk is drained, or taken back", "event", "audit", "draining", on)
+	return nil
 }
 
 // Serve takes the connection that an Asterisk opens to us (transport Dialled), at a path that names the node.
-func (e *Edge) Serve(node string, w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
+func (e *Edge) Serve(name string, w http.ResponseWriter, r *http.Request) {
+	if n := e.node(name); n != nil {
+		n.client.Serve(w, r)
+		return
+	}
+	http.NotFound(w, r)
+}
+
+// Carries says whether a trunk is this edge's.
+func (e *Edge) Carries(trunkID string) bool {
+	t := e.cfg.Directory.Trunk(trunkID)
+	return t != nil && t.Settings.OnAsterisk()
+}

@@ -95,6 +95,9 @@ func NewEngine(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
+// BindIP returns the address of the sockets, which may be 0.0.0.0.
+func (e *Engine) BindIP() netip.Addr { return e.cfg.BindIP }
+
 // ownAddress returns the address to tell peers when sockets are bound to bind.
 func ownAddress(bind netip.Addr) netip.Addr {
 	if !bind.IsUnspecified() {
@@ -147,7 +150,7 @@ func (e *Engine) closeShards() {
 func (e *Engine) Open(o OpenOptions) (*Stream, error) {
 	o.Remote = sendable(o.Remote)
 	return e.OpenOver(o, func(s *Stream) (Transport, error) {
-		if o.Shared && o.Remote.IsValid() {
+		if o.Shared && (o.Remote.IsValid() || o.Awaits) {
 			if place := e.openShared(s, o.Remote); place != nil {
 				return place, nil
 			}

@@ -31,8 +31,8 @@ type sharedPlace struct {
 
 var errTaken = hotline.Errorf(hotline.Conflict, "media.remote_taken", "the peer's RTP address is in use by another stream on the same socket")
 
-// openShared finds a place for a stream whose peer is at remote; nil when no shared socket can take it. One shared socket a
-// shard is made; e.mu is held.
+// openShared finds a place for a stream whose peer is at remote, or will be told to be somewhere; nil when no shared socket can take
+// it. One shared socket a shard is made; e.mu is held.
 func (e *Engine) openShared(s *Stream, remote netip.AddrPort) Transport {
 	for len(e.shared) < len(e.shards) {
 		ss, err := e.newShared(e.shards[len(e.shared)])

@@ -14,6 +14,7 @@ type OpenOptions struct {
 	OnEvent func(StreamEvent) // called in order, from goroutines of the engine and with no lock held; must not block
 	Remote  netip.AddrPort    // the peer's RTP address, when it is known already
 	Shared  bool              // try a shared socket, on which Remote tells the streams apart; a port of its own if that cannot be
+	Awaits  bool              // with Shared: the peer's address comes with Configure, because ours must be told before (external media)
 	Idle    bool              // send nothing at all while nothing is played and the stream is in no room: an agent's telephone waits
 }
 

@@ -1,0 +1,105 @@
+package asterisk
+
+import (
+	"context"
+	"time"
+
+	"hotline"
+	"hotline/asterisk/ari"
+	"hotline/call"
+	"hotline/trunks/header"
+)
+
+const referLimit = time.Minute // for the outcome of a transfer
+
+// referral is a transfer, one each way at a time.
+type referral struct {
+	reply  func(error) // of Refer, until the outcome is known
+	asked  bool        // the peer has asked for one that has no outcome yet
+	giveUp func()
+}
+
+func (r *referral) drop() {
+	if r.giveUp != nil {
+		r.giveUp()
+	}
+	if r.reply != nil {
+		r.reply(call.ErrGone)
+		r.reply = nil
+	}
+}
+
+// Refer asks the peer to call target.
+func (l *Leg) Refer(ctx context.Context, target string) error {
+	if target == "" || header.Clean(target) != target || len(target) > 256 {
+		return hotline.Errorf(hotline.Invalid, "transfer.bad_target", "%.80q is no SIP URI", header.Clean(target))
+	}
+	return l.command(ctx, func(reply func(error)) {
+		switch {
+		case !l.answered:
+			reply(hotline.Errorf(hotline.Conflict, "transfer.not_answered", "a call can be transferred after it is answered"))
+			return
+		case l.refer.reply != nil:
+			reply(hotline.Errorf(hotline.Conflict, "transfer.busy", "a transfer of this call is under way"))
+			return
+		}
+		l.refer.reply = reply
+		l.ask(func(ctx context.Context) error { return l.n.client.Redirect(ctx, l.channel, "PJSIP/"+target) }, func(err error) {
+			if err != nil {
+				l.transferred(settled(err))
+			}
+		})
+	})
+}
+
+// transferred tells Refer the outcome.
+func (l *Leg) transferred(err error) {
+	if reply := l.refer.reply; reply != nil {
+		l.refer.reply = nil
+		reply(err)
+	}
+}
+
+// transferAsked takes a transfer that the peer asks for. The call decides what becomes of it; nothing is dialled here.
+func (l *Leg) transferAsked(ev ari.Event) {
+	if ev.Refer == nil || ev.Refer.State != "" || l.refer.asked || !l.answered {
+		return
+	}
+	l.refer.asked = true
+	l.tellTransfer("channel_progress")
+	l.refer.giveUp = l.after(referLimit, func() { l.report(503) })
+	l.post(call.Event{Kind: call.TransferAsked, Target: ev.Refer.Number})
+}
+
+// ReportTransfer tells the peer what became of the transfer that it asked for: 200, or the code of the failure.
+func (l *Leg) ReportTransfer(ctx context.Context, code int, _ string) error {
+	return l.command(ctx, func(reply func(error)) {
+		l.report(code)
+		reply(nil)
+	})
+}
+
+func (l *Leg) report(code int) {
+	if !l.refer.asked || l.over {
+		return
+	}
+	l.refer.asked = false
+	l.refer.giveUp()
+	switch {
+	case code < 300:
+		l.tellTransfer("channel_answered")
+	case code == 603 || code == 486 || code == 600:
+		l.tellTransfer("channel_declined")
+	default:
+		l.tellTransfer("channel_unavailable")
+	}
+}
+
+func (l *Leg) tellTransfer(state string) {
+	channel := l.channel
+	l.ask(func(ctx context.Context) error { return l.n.client.TransferProgress(ctx, channel, state) }, func(err error) {
+		if err != nil && !ari.Gone(err) {
+			l.log.Info("the peer could not be told how its transfer goes", "err", err)
+		}
+	})
+}
