@@ -28,6 +28,8 @@ type Client struct {
 	sieve    *sieve
 	arrivals chan *websocket.Conn // Dialled: what Asterisk has opened
 
+	replacedPause time.Duration
+
 	mu    sync.Mutex
 	conn  *conn // nil while there is none
 	runs  bool
@@ -42,8 +44,8 @@ func New(cfg Config, h Handler) (*Client, error) {
 	cfg = cfg.withDefaults()
 	c := &Client{
 		Requester: newRequester(cfg), h: h, watchers: watchers{byID: map[string][]*owner{}}, sieve: newSieve(),
-		arrivals: make(chan *websocket.Conn),
-		state:    State{Node: cfg.Name, Transport: cfg.Transport, Since: time.Now()},
+		arrivals: make(chan *websocket.Conn), replacedPause: replacedTime,
+		state: State{Node: cfg.Name, Transport: cfg.Transport, Since: time.Now()},
 	}
 	c.via = c.courier
 	c.onSilent = func() { c.drop(errSilent) }

@@ -44,7 +44,7 @@ func (c *Client) Run(ctx context.Context) error {
 			wait = 0 // it is Asterisk that pauses
 		}
 		if errors.Is(err, errReplaced) {
-			wait = replacedTime + rand.N(replacedTime/2)
+			wait = c.replacedPause + rand.N(c.replacedPause/2+1)
 		}
 		timer := time.NewTimer(wait)
 		select {

@@ -10,17 +10,17 @@ import (
 
 // channel is one as the stand-in keeps it.
 type channel struct {
-	id, name, state  string
-	number, title    string
-	connected        string
-	endpoint         string
-	app              bool // in the application
-	args             []string
-	vars, shown      map[string]string
-	dialled, ringing bool
-	media            bool
-	created          time.Time
-	bridge           string
+	id, name, state string
+	number, title   string
+	connected       string
+	endpoint        string
+	app             bool // in the application
+	args            []string
+	vars, shown     map[string]string
+	dialled         bool
+	media           bool
+	created         time.Time
+	bridge          string
 }
 
 // bridge is one as the stand-in keeps it.

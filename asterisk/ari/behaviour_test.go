@@ -1,0 +1,618 @@
+package ari_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hotline/asterisk/ari"
+	"hotline/asterisk/ari/aritest"
+)
+
+// stage is a client on a stand-in.
+type stage struct {
+	*testing.T
+	s   *aritest.Server
+	c   *ari.Client
+	ear *ear
+	cfg ari.Config
+}
+
+// set is what a behaviour wants changed before the client starts.
+type set func(*stage)
+
+// begin starts a stand-in and a client on it.
+func begin(t *testing.T, transport ari.Transport, before ...set) *stage {
+	st := &stage{T: t, s: aritest.New(t), ear: newEar()}
+	st.cfg = ari.Config{Name: "stand-in", URL: st.s.URL, User: st.s.User, Password: st.s.Password, Transport: transport, Retry: time.Millisecond}
+	for _, f := range before {
+		f(st)
+	}
+	st.c = run(t, st.cfg, st.ear)
+	return st
+}
+
+func (st *stage) up(n int) *stage {
+	st.Helper()
+	st.ear.connected(st, n)
+	return st
+}
+
+func (st *stage) fatal(err error) {
+	st.Helper()
+	if err != nil {
+		st.Fatal(err)
+	}
+}
+
+// seen returns the types of the events that the handler got of a channel.
+func (st *stage) seen(id string) []string {
+	st.ear.mu.Lock()
+	defer st.ear.mu.Unlock()
+	var out []string
+	for _, e := range st.ear.events {
+		if e.Channel != nil && e.Channel.ID == id {
+			out = append(out, e.Type)
+		}
+	}
+	return out
+}
+
+// mark makes an event that is told last: when it is seen, all before it were.
+func (st *stage) mark() {
+	st.Helper()
+	id := "mark-" + time.Now().Format("150405.000000000")
+	st.s.Call(aritest.Caller{ID: id})
+	st.ear.event(st, "StasisStart", is(id))
+}
+
+func is(id string) func(ari.Event) bool {
+	return func(e ari.Event) bool { return e.Channel != nil && e.Channel.ID == id }
+}
+
+func (st *stage) equal(what string, got, want any) {
+	st.Helper()
+	if g, ok := got.([]string); ok {
+		if !slices.Equal(g, want.([]string)) {
+			st.Fatalf("%s: %v, want %v", what, got, want)
+		}
+		return
+	}
+	if got != want {
+		st.Fatalf("%s: %v, want %v", what, got, want)
+	}
+}
+
+// behaviours are what Asterisk or the way to it does at the worst moment, and what comes of it. The leg's side of them is tested in
+// package asterisk.
+var behaviours = []struct {
+	name string
+	test func(*testing.T)
+}{
+	{"an event goes to the owner of its channel, after him to the handler", ownedEvent},
+	{"an event that names several ids of one owner is given once", sharedEvent},
+	{"an event that is told twice is given once", doubledEvent},
+	{"a second StasisEnd of one stay is held back", secondEnd},
+	{"an event after the channel's end is held back", afterTheEnd},
+	{"a StasisStart that comes after its StasisEnd is held back", reordered},
+	{"a channel that comes again is told again", comesAgain},
+	{"events during Up are kept in order until it returns", duringUp},
+	{"events that come before the answer to the request reach the owner", beforeTheAnswer},
+	{"StasisEnd before the answer to Answer, which is then Gone", endBeforeAnswer},
+	{"a slow answer ends with the context, and comes to nobody later", slowAnswer},
+	{"a channel whose creation is cancelled is taken back", cancelledCreate},
+	{"external media whose creation is cancelled are taken back", cancelledMedia},
+	{"a bridge whose creation times out is taken back", timedOutBridge},
+	{"a request whose connection is cut is Unavailable, what it made is taken back", cutRequest},
+	{"what could not be taken back is taken back after the next connect", takenBackLater},
+	{"an id that is in use is refused and what has it is left alone", idInUse},
+	{"a cut websocket ends all requests that wait on it", cutWhileWaiting},
+	{"a cut websocket is opened again: one Down for each Up", cutSocket},
+	{"a half-open websocket is noticed", halfOpen},
+	{"an Asterisk that answers no request is noticed though its websocket lives", silentRequests},
+	{"an Asterisk that restarted is told by its start", restarted},
+	{"another program that takes the application is named", replaced},
+	{"a wrong password is named and tried again", wrongPassword},
+	{"an Asterisk without ARI is named", withoutARI},
+	{"an Asterisk that is absent is waited for", absent},
+	{"an Asterisk that is too old is refused", tooOld},
+	{"answers are outcomes: 404, 409, 412, 422, 400, 403, 500, 503", outcomes},
+	{"unreadable messages cost nothing", unreadable},
+	{"a field of another type does not cost the event", otherType},
+	{"an Up that fails drops the connection and is tried again", failingUp},
+	{"without a connection a request is Unavailable at once", notConnected},
+	{"a dialled connection has to show user and password", dialledAuth},
+	{"a dialled connection that is opened anew takes the place of the older", dialledAnew},
+}
+
+func TestBehaviours(t *testing.T) {
+	for _, b := range behaviours {
+		t.Run(b.name, b.test)
+	}
+}
+
+func ownedEvent(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	owned := newEar()
+	stop := st.c.Watch("hl-1", owned.Event)
+	st.s.Call(aritest.Caller{ID: "hl-1"})
+	owned.event(t, "StasisStart", is("hl-1"))
+	stop()
+	st.s.Digit("hl-1", "5", 80*time.Millisecond)
+	d := st.ear.event(t, "ChannelDtmfReceived")
+	st.equal("the digit", d.Digit+d.Duration.String(), "580ms")
+	st.equal("events of the owned channel at the handler", st.seen("hl-1"), []string{"ChannelDtmfReceived"})
+}
+
+func sharedEvent(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	owned := newEar()
+	st.c.WatchAll([]string{"hl-1", "hl-b-1"}, owned.Event)
+	st.s.Call(aritest.Caller{ID: "hl-1"})
+	_, err := st.c.CreateBridge(t.Context(), "hl-b-1", "mixing")
+	st.fatal(err)
+	st.fatal(st.c.AddToBridge(t.Context(), "hl-b-1", "hl-1"))
+	st.mark()
+	st.equal("events", types(owned.events), []string{"StasisStart", "ChannelEnteredBridge"})
+}
+
+func doubledEvent(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	st.s.Double(true)
+	st.s.Call(aritest.Caller{ID: "c"})
+	st.s.Digit("c", "1", time.Millisecond)
+	st.s.Digit("c", "1", time.Millisecond)
+	st.mark()
+	st.equal("events", st.seen("c"), []string{"StasisStart", "ChannelDtmfReceived", "ChannelDtmfReceived"})
+	if n := st.c.State().Doubles; n < 3 {
+		t.Fatalf("%d doubles counted", n)
+	}
+}
+
+func secondEnd(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	st.s.Call(aritest.Caller{ID: "c"})
+	for range 2 {
+		st.s.Emit(map[string]any{"type": "StasisEnd", "channel": map[string]any{"id": "c"}})
+	}
+	st.mark()
+	st.equal("events", st.seen("c"), []string{"StasisStart", "StasisEnd"})
+}
+
+func afterTheEnd(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	st.s.Call(aritest.Caller{ID: "c"})
+	st.s.Hold()
+	st.s.Digit("c", "1", time.Millisecond)
+	st.s.Hangup("c", 16, 0)
+	st.equal("held", st.s.Held(), []string{"ChannelDtmfReceived", "ChannelHangupRequest", "StasisEnd", "ChannelDestroyed"})
+	st.s.Release(3, 2, 0)
+	st.mark()
+	st.equal("events", st.seen("c"), []string{"StasisStart", "ChannelDestroyed"})
+}
+
+func reordered(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	st.s.Hold()
+	st.s.Call(aritest.Caller{ID: "c"})
+	st.s.Hangup("c", 16, 0)
+	st.s.Release(2, 0)
+	st.mark()
+	st.equal("events", st.seen("c"), []string{"StasisEnd"})
+}
+
+func comesAgain(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	st.s.Call(aritest.Caller{ID: "c", Args: []string{"in"}})
+	st.fatal(st.c.Continue(t.Context(), "c", "hotline-away", "again", 1))
+	st.s.Call(aritest.Caller{ID: "c", Args: []string{"again"}})
+	again := st.ear.event(t, "StasisStart", is("c"), func(e ari.Event) bool { return e.Args[0] == "again" })
+	st.equal("argument", again.Args[0], "again")
+	st.equal("events", st.seen("c"), []string{"StasisStart", "StasisEnd", "StasisStart"})
+}
+
+func duringUp(t *testing.T) {
+	inUp, goOn := make(chan struct{}), make(chan struct{})
+	owned := newEar()
+	st := begin(t, ari.HTTP, func(st *stage) {
+		st.ear.onUp = func(ctx context.Context) error {
+			if _, err := st.c.Channels(ctx); err != nil {
+				return err
+			}
+			close(inUp)
+			<-goOn
+			st.c.Watch("b", owned.Event)
+			return nil
+		}
+	})
+	<-inUp
+	st.s.Call(aritest.Caller{ID: "a"})
+	st.s.Call(aritest.Caller{ID: "b"})
+	st.s.Digit("a", "1", time.Millisecond)
+	_, err := st.c.Channel(t.Context(), "a") // the reader is past those events or not: they must not be given yet
+	st.fatal(err)
+	st.equal("events during Up", len(st.seen("a")), 0)
+	close(goOn)
+	st.mark()
+	st.equal("events", st.seen("a"), []string{"StasisStart", "ChannelDtmfReceived"})
+	st.equal("events of the one watched in Up", types(owned.events), []string{"StasisStart"})
+}
+
+func beforeTheAnswer(t *testing.T) {
+	for _, transport := range []ari.Transport{ari.HTTP, ari.Websocket} {
+		st := begin(t, transport).up(1)
+		owned, gate := newEar(), make(chan struct{})
+		st.s.Rule(aritest.Rule{Path: "/channels/create", After: gate})
+		st.c.Watch("hl-1", owned.Event)
+		made := make(chan error, 1)
+		go func() {
+			_, err := st.c.Create(context.Background(), ari.CreateChannel{ID: "hl-1", Endpoint: "PJSIP/1@x", Args: []string{"out"}})
+			made <- err
+		}()
+		start := owned.event(t, "StasisStart")
+		st.equal("argument", start.Args[0], "out")
+		close(gate)
+		st.fatal(<-made)
+	}
+}
+
+func endBeforeAnswer(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	st.s.Call(aritest.Caller{ID: "c"})
+	gate := make(chan struct{})
+	st.s.Rule(aritest.Rule{Path: "/channels/c/answer", Before: gate})
+	answered := make(chan error, 1)
+	go func() { answered <- st.c.Answer(context.Background(), "c") }()
+	st.s.Await(t, "POST", "/channels/c/answer", 1)
+	st.s.Hangup("c", 16, 487)
+	gone := st.ear.event(t, "ChannelDestroyed")
+	st.equal("SIP code", gone.TechCause, 487)
+	close(gate)
+	if err := <-answered; !ari.Gone(err) {
+		t.Fatalf("answer: %v", err)
+	}
+}
+
+func slowAnswer(t *testing.T) {
+	for _, transport := range []ari.Transport{ari.HTTP, ari.Websocket} {
+		st := begin(t, transport).up(1)
+		st.s.Call(aritest.Caller{ID: "c"})
+		gate := make(chan struct{})
+		st.s.Rule(aritest.Rule{Path: "/channels/c/answer", Before: gate, Times: 1})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		err := st.c.Answer(ctx, "c")
+		cancel()
+		if !ari.Unavailable(err) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("answer: %v", err)
+		}
+		close(gate)
+		ch, err := st.c.Channel(t.Context(), "c") // the connection is as good as before
+		st.fatal(err)
+		st.ear.event(t, "ChannelStateChange")
+		st.equal("channel", ch.ID, "c")
+	}
+}
+
+// cancelled cancels the making of something that Asterisk is about to do, and expects that nothing is left.
+func cancelled(t *testing.T, path, id string, create func(context.Context, *ari.Client) error) {
+	for _, transport := range []ari.Transport{ari.HTTP, ari.Websocket} {
+		st := begin(t, transport).up(1)
+		gate := make(chan struct{})
+		st.s.Rule(aritest.Rule{Method: "POST", Path: path, Before: gate})
+		ctx, cancel := context.WithCancel(t.Context())
+		made := make(chan error, 1)
+		go func() { made <- create(ctx, st.c) }()
+		st.s.Await(t, "POST", path, 1)
+		cancel()
+		if err := <-made; !ari.Unavailable(err) || !errors.Is(err, context.Canceled) {
+			t.Fatalf("create: %v", err)
+		}
+		close(gate)
+		st.s.Await(t, "DELETE", "/*/"+id, 1)
+		st.s.AwaitGone(t, id)
+	}
+}
+
+func cancelledCreate(t *testing.T) {
+	cancelled(t, "/channels/create", "hl-1", func(ctx context.Context, c *ari.Client) error {
+		_, err := c.Create(ctx, ari.CreateChannel{ID: "hl-1", Endpoint: "PJSIP/1@x"})
+		return err
+	})
+	cancelled(t, "/channels/hl-2", "hl-2", func(ctx context.Context, c *ari.Client) error {
+		_, err := c.Originate(ctx, ari.CreateChannel{ID: "hl-2", Endpoint: "PJSIP/1@x", Timeout: time.Second, CallerID: "1"})
+		return err
+	})
+}
+
+func cancelledMedia(t *testing.T) {
+	cancelled(t, "/channels/externalMedia", "hl-m-1", func(ctx context.Context, c *ari.Client) error {
+		_, err := c.ExternalMedia(ctx, ari.ExternalMedia{ID: "hl-m-1", Host: "127.0.0.1:4000", Format: "ulaw"})
+		return err
+	})
+}
+
+func timedOutBridge(t *testing.T) {
+	st := begin(t, ari.HTTP, func(st *stage) { st.cfg.Timeout = 50 * time.Millisecond }).up(1)
+	gate := make(chan struct{})
+	st.s.Rule(aritest.Rule{Method: "POST", Path: "/bridges/*", Before: gate})
+	st.s.Rule(aritest.Rule{Method: "DELETE", Path: "/bridges/*", Times: 1, Then: func() { close(gate) }}) // the first DELETE comes too early
+	if _, err := st.c.CreateBridge(t.Context(), "hl-b-1", "mixing"); !ari.Unavailable(err) {
+		t.Fatalf("create: %v", err)
+	}
+	st.s.Await(t, "DELETE", "/bridges/hl-b-1", 2)
+	st.s.AwaitGone(t, "hl-b-1")
+}
+
+func cutRequest(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	st.s.Rule(aritest.Rule{Path: "/channels/externalMedia", Cut: true})
+	_, err := st.c.ExternalMedia(t.Context(), ari.ExternalMedia{ID: "hl-m-1", Host: "127.0.0.1:4000", Format: "ulaw"})
+	if !ari.Unavailable(err) {
+		t.Fatalf("external media: %v", err)
+	}
+	st.s.AwaitGone(t, "hl-m-1")
+}
+
+func takenBackLater(t *testing.T) {
+	st := begin(t, ari.Websocket).up(1)
+	st.s.Rule(aritest.Rule{Path: "/channels/externalMedia", Cut: true})
+	_, err := st.c.ExternalMedia(t.Context(), ari.ExternalMedia{ID: "hl-m-1", Host: "127.0.0.1:4000", Format: "ulaw"})
+	if !ari.Unavailable(err) {
+		t.Fatalf("external media: %v", err)
+	}
+	st.up(2)
+	st.s.AwaitGone(t, "hl-m-1")
+}
+
+func idInUse(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	m := ari.ExternalMedia{ID: "hl-m-1", Host: "127.0.0.1:4000", Format: "ulaw"}
+	_, err := st.c.ExternalMedia(t.Context(), m)
+	st.fatal(err)
+	_, err = st.c.ExternalMedia(t.Context(), m)
+	if err == nil || ari.Unavailable(err) || ari.Conflict(err) {
+		t.Fatalf("again: %v", err)
+	}
+	_, err = st.c.Create(t.Context(), ari.CreateChannel{ID: "hl-m-1", Endpoint: "PJSIP/1@x"})
+	if !ari.Conflict(err) {
+		t.Fatalf("create: %v", err)
+	}
+	st.fatal(st.c.Hangup(t.Context(), "hl-m-1", 0))
+	st.equal("requests to delete it", st.s.Count("DELETE", "/channels/hl-m-1"), 1)
+}
+
+func cutWhileWaiting(t *testing.T) {
+	st := begin(t, ari.Websocket).up(1)
+	gate := make(chan struct{})
+	defer close(gate)
+	st.s.Call(aritest.Caller{ID: "c"})
+	st.s.Rule(aritest.Rule{Path: "/channels/c/answer", Before: gate})
+	answers := make(chan error, 3)
+	for range 3 {
+		go func() { answers <- st.c.Answer(context.Background(), "c") }()
+	}
+	st.s.Await(t, "POST", "/channels/c/answer", 1)
+	st.s.Cut()
+	for range 3 {
+		if err := <-answers; !ari.Unavailable(err) {
+			t.Fatalf("answer: %v", err)
+		}
+	}
+}
+
+func cutSocket(t *testing.T) {
+	for _, transport := range []ari.Transport{ari.HTTP, ari.Websocket} {
+		st := begin(t, transport).up(1)
+		for n := 1; n <= 3; n++ {
+			st.s.Cut()
+			st.ear.until(t, "Down", func() bool { return len(st.ear.downs) == n })
+			st.up(n + 1)
+		}
+		st.mark()
+		st.equal("reconnects", st.c.State().Reconnects, uint64(3))
+		st.equal("connected", st.c.State().Connected, true)
+	}
+}
+
+func halfOpen(t *testing.T) {
+	for _, transport := range []ari.Transport{ari.HTTP, ari.Websocket} {
+		st := begin(t, transport, func(st *stage) { st.cfg.PingEvery = 20 * time.Millisecond }).up(1)
+		st.s.Freeze()
+		st.ear.until(t, "Down", func() bool { return len(st.ear.downs) == 1 })
+		if !strings.Contains(st.ear.downs[0].Error(), "no sign of life") {
+			t.Fatalf("down: %v", st.ear.downs[0])
+		}
+		st.up(2)
+	}
+}
+
+func silentRequests(t *testing.T) {
+	st := begin(t, ari.HTTP, func(st *stage) { st.cfg.Timeout = 20 * time.Millisecond }).up(1)
+	gate := make(chan struct{})
+	stop := st.s.Rule(aritest.Rule{Path: "/channels/*", Before: gate})
+	for range 3 {
+		if _, err := st.c.Channel(t.Context(), "c"); !ari.Unavailable(err) {
+			t.Fatalf("channel: %v", err)
+		}
+	}
+	st.ear.until(t, "Down", func() bool { return len(st.ear.downs) == 1 })
+	stop()
+	close(gate)
+	st.up(2)
+}
+
+func restarted(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	st.s.Restart()
+	st.up(2)
+	if !st.ear.ups[1].Started.After(st.ear.ups[0].Started) {
+		t.Fatalf("started %v, then %v", st.ear.ups[0].Started, st.ear.ups[1].Started)
+	}
+}
+
+func replaced(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	st.c.Hurry(time.Millisecond)
+	st.s.Replace()
+	st.ear.until(t, "Down", func() bool { return len(st.ear.downs) == 1 })
+	if err := st.ear.downs[0]; !strings.Contains(err.Error(), "another program") || !strings.Contains(err.Error(), `"hotline"`) {
+		t.Fatalf("down: %v", err)
+	}
+	st.up(2)
+}
+
+// state waits for a code of the state; nothing tells the test of it but asking.
+func (st *stage) code(want string) {
+	st.Helper()
+	for tick := time.Tick(time.Millisecond); st.c.State().Code != want; <-tick {
+		if st.Context().Err() != nil {
+			st.Fatalf("code %q", st.c.State().Code)
+		}
+	}
+}
+
+func wrongPassword(t *testing.T) {
+	st := begin(t, ari.HTTP, func(st *stage) { st.cfg.Password = "another-password-17" })
+	st.code("ari.denied")
+	text := st.c.State().Err
+	if !strings.Contains(text, "ari.conf") || strings.Contains(text, "another-password-17") {
+		t.Fatalf("state: %s", text)
+	}
+	st.equal("connected", st.c.State().Connected, false)
+}
+
+func withoutARI(t *testing.T) {
+	var stop func()
+	st := begin(t, ari.HTTP, func(st *stage) { stop = st.s.Rule(aritest.Rule{Path: "/events", Status: http.StatusNotFound}) })
+	st.code("ari.absent")
+	stop()
+	st.up(1)
+}
+
+func absent(t *testing.T) {
+	st := begin(t, ari.HTTP, func(st *stage) { st.cfg.URL = "http://127.0.0.1:1" })
+	st.code("ari.down")
+	if !strings.Contains(st.c.State().Err, "127.0.0.1:1") {
+		t.Fatal(st.c.State().Err)
+	}
+}
+
+func tooOld(t *testing.T) {
+	st := begin(t, ari.HTTP, func(st *stage) { st.s.SetVersion("16.28.0~dfsg-0+deb11u4") })
+	st.code("ari.version.old")
+	st.s.SetVersion("22.10.1")
+	st.up(1)
+}
+
+func outcomes(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	st.s.Call(aritest.Caller{ID: "c"})
+	for _, o := range []struct {
+		status int
+		is     func(error) bool
+		normal bool
+	}{
+		{404, ari.Gone, true}, {409, ari.Conflict, true}, {412, ari.Precondition, true}, {422, ari.Unprocessable, true},
+		{400, nil, false}, {403, nil, false}, {500, nil, false}, {503, nil, false},
+	} {
+		stop := st.s.Rule(aritest.Rule{Path: "/channels/c/hold", Status: o.status, Message: "why not"})
+		failed := st.c.State().Failed
+		err := st.c.Hold(t.Context(), "c")
+		stop()
+		if err == nil || ari.Unavailable(err) || !strings.Contains(err.Error(), "why not") {
+			t.Fatalf("%d: %v", o.status, err)
+		}
+		for i, f := range []func(error) bool{ari.Gone, ari.Conflict, ari.Precondition, ari.Unprocessable} {
+			if want := o.normal && o.status == []int{404, 409, 412, 422}[i]; f(err) != want {
+				t.Fatalf("%d: outcome %d is %v", o.status, i, f(err))
+			}
+		}
+		if counted := st.c.State().Failed > failed; counted == o.normal {
+			t.Fatalf("%d: counted as a failure: %v", o.status, counted)
+		}
+	}
+}
+
+func unreadable(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	for _, raw := range []string{"", "{", "[]", "null", `"x"`, `{"type":7}`, `{"type":""}`, `{"message":"x"}`, strings.Repeat("[", 20000)} {
+		st.s.Raw(raw)
+	}
+	st.mark()
+	st.equal("downs", len(st.ear.downs), 0)
+}
+
+func otherType(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	st.s.Emit(map[string]any{"type": "ChannelDestroyed", "cause": "sixteen", "cause_txt": "x", "channel": map[string]any{"id": "c", "state": 5, "name": "n"}})
+	e := st.ear.event(t, "ChannelDestroyed")
+	st.equal("what can be read", e.CauseText+e.Channel.ID+e.Channel.Name, "xcn")
+}
+
+func failingUp(t *testing.T) {
+	n := 0
+	st := begin(t, ari.HTTP, func(st *stage) {
+		st.ear.onUp = func(context.Context) error {
+			if n++; n == 1 {
+				return errors.New("not yet")
+			}
+			return nil
+		}
+	}).up(2)
+	st.mark()
+	st.equal("the reason", strings.Contains(st.ear.downs[0].Error(), "not yet"), true)
+	st.equal("downs", len(st.ear.downs), 1)
+}
+
+func notConnected(t *testing.T) {
+	c, err := ari.New(ari.Config{URL: "http://127.0.0.1:1", User: "hotline", Password: "a-long-password-7"}, newEar())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Answer(t.Context(), "c"); !ari.Unavailable(err) {
+		t.Fatal(err)
+	}
+}
+
+// dialled is a client that waits for a stand-in to connect.
+func dialled(t *testing.T) (*stage, string) {
+	st := begin(t, ari.Dialled, func(st *stage) { st.cfg.URL = "" })
+	web := httptest.NewServer(http.HandlerFunc(st.c.Serve))
+	t.Cleanup(web.Close)
+	return st, "ws" + strings.TrimPrefix(web.URL, "http")
+}
+
+func dialledAuth(t *testing.T) {
+	st, url := dialled(t)
+	for _, wrong := range [][2]string{{st.s.User, "wrong"}, {"wrong", st.s.Password}, {"", ""}} {
+		if status, err := st.s.Dial(t.Context(), url, wrong[0], wrong[1]); err == nil || status != http.StatusUnauthorized {
+			t.Fatalf("%v: %d %v", wrong, status, err)
+		}
+	}
+	_, err := st.s.Dial(t.Context(), url, st.s.User, st.s.Password)
+	st.fatal(err)
+	st.up(1).mark()
+	st.s.Cut()
+	st.ear.until(t, "Down", func() bool { return len(st.ear.downs) == 1 })
+	_, err = st.s.Dial(t.Context(), url, st.s.User, st.s.Password)
+	st.fatal(err)
+	st.up(2)
+}
+
+func dialledAnew(t *testing.T) {
+	st, url := dialled(t)
+	_, err := st.s.Dial(t.Context(), url, st.s.User, st.s.Password)
+	st.fatal(err)
+	st.up(1)
+	st.s.Freeze()
+	_, err = st.s.Dial(t.Context(), url, st.s.User, st.s.Password)
+	st.fatal(err)
+	st.up(2)
+	st.s.Connected(t, 1)
+	st.mark()
+}
