@@ -3,6 +3,7 @@ package trunks
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/netip"
 	"regexp"
 	"strings"
 
@@ -92,3 +93,6 @@ func (s *TrunkSettings) checkEdge() error {
 func (d *Directory) NumberCalled(t *Trunk, dialled string) (Number, bool) {
 	return d.Snapshot().number(dialled, t)
 }
+
+// Prefixes are the addresses that the trunk's calls come from.
+func (t *Trunk) Prefixes() []netip.Prefix { return t.Settings.prefixes() }

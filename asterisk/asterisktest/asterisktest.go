@@ -24,16 +24,25 @@ import (
 	"testing"
 	"time"
 
+	"hotline/asterisk/ari"
+	"hotline/asterisk/away"
+	"hotline/asterisk/config"
 	"hotline/trunks"
 )
 
 // Options of an Asterisk. The zero value is Asterisk 22 without trunks.
 type Options struct {
-	Version string            // "22" (default), or "16" to look at its ARI
-	Trunks  []trunks.Trunk    // endpoints hl-<name>; their match addresses are theirs
-	App     string            // Stasis application; default hotline
-	Extra   map[string]string // file name → text that is added to that configuration file, or makes it
-	Keep    bool              // leave the folder
+	Version   string            // "22" (default), or "16" to look at its ARI
+	Trunks    []trunks.Trunk    // what it carries, whatever they say of being enabled and of their edge
+	Numbers   []trunks.Number   // known to the fallback
+	Away      away.Options      // the fallback while Hotline is away
+	Phones    []config.Phone    // desk phones
+	App       string            // Stasis application; default hotline
+	Transport ari.Transport     // with Dialled, Asterisk connects to Hotline …
+	Hotline   string            // … here
+	Extra     map[string]string // file name → text that is added to that configuration file, or makes it
+	Render    func(*config.Options)
+	Keep      bool // leave the folder
 }
 
 // Asterisk is one that runs.
@@ -55,7 +64,7 @@ type Asterisk struct {
 }
 
 // patience is how long a start or a stop may take on a loaded machine. A start takes half a second.
-const patience = time.Minute
+const patience = 20 * time.Second
 
 // Start runs an Asterisk until the test ends and returns when it takes calls and requests.
 func Start(t testing.TB, o Options) *Asterisk {
@@ -72,11 +81,11 @@ func Start(t testing.TB, o Options) *Asterisk {
 	}
 	a := &Asterisk{User: "hotline", Password: secret(), Dir: dir, t: t, options: o, root: fetch(t, o.Version)}
 	t.Cleanup(a.clean)
-	ari, sip := freePort(t, "tcp"), freePort(t, "tcp", "udp")
+	web, sip := freePort(t, "tcp"), freePort(t, "tcp", "udp")
 	a.rtpLow = freePort(t, "udp") &^ 1
-	a.URL = fmt.Sprintf("http://127.0.0.1:%d", ari)
+	a.URL = fmt.Sprintf("http://127.0.0.1:%d", web)
 	a.SIPAddr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(sip))
-	a.write(ari)
+	a.write(web)
 	a.Restart()
 	return a
 }
@@ -153,7 +162,7 @@ func (a *Asterisk) Restart() {
 	}
 	defer os.Remove(filepath.Join(a.Dir, "ready"))
 	defer ready.Close()
-	cmd := exec.Command(filepath.Join(deploy(), "run.sh"), a.root, a.Dir, "-f")
+	cmd := exec.Command(filepath.Join(deploy(), "run.sh"), a.root, a.Dir, "-f", "-n")
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(a.Dir, "ready"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	console, err := os.OpenFile(filepath.Join(a.Dir, "console"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
