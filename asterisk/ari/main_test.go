@@ -113,8 +113,15 @@ func types(events []ari.Event) []string {
 	return out
 }
 
-// run runs a client until the test ends.
+// run makes a client and runs it until the test ends.
 func run(t testing.TB, cfg ari.Config, h ari.Handler) *ari.Client {
+	t.Helper()
+	c := client(t, cfg, h)
+	start(t, c)
+	return c
+}
+
+func client(t testing.TB, cfg ari.Config, h ari.Handler) *ari.Client {
 	t.Helper()
 	if cfg.Log == nil && os.Getenv("ARI_LOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -123,6 +130,10 @@ func run(t testing.TB, cfg ari.Config, h ari.Handler) *ari.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+func start(t testing.TB, c *ari.Client) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -132,7 +143,6 @@ func run(t testing.TB, cfg ari.Config, h ari.Handler) *ari.Client {
 		}
 	}()
 	t.Cleanup(func() { cancel(); <-done })
-	return c
 }
 
 func config(a *asterisktest.Asterisk, transport ari.Transport) ari.Config {
