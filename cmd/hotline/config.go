@@ -39,6 +39,7 @@ type config struct {
 	Country      string
 	Node         string
 	Pop          popConfig
+	Asterisk     asteriskConfig
 }
 
 // httpConfig is where the console and the API are.
@@ -165,6 +166,28 @@ var settings = []setting{
 	{"pop_hook", "", "address that each screen-pop is posted to as JSON; its host must be in lookup_hosts", func(c *config, v string) error {
 		return setURL(&c.Pop.Hook, v)
 	}},
+	{"asterisk", "", "Asterisks that carry calls, name=URL of their HTTP server, separated by commas (pbx1=http://10.0.0.5:8088); empty: none", setAsterisks},
+	{"asterisk_user", "hotline", "ARI user, as in ari.conf", func(c *config, v string) error { c.Asterisk.User = v; return nil }},
+	{"asterisk_password", "", "its password; empty, short and well-known ones are refused", func(c *config, v string) error {
+		if v != "" {
+			c.Asterisk.Password = v
+		}
+		return nil
+	}},
+	{"asterisk_password_file", "", "file that holds the password", setAsteriskPasswordFile},
+	{"asterisk_app", "hotline", "Stasis application, as in extensions.conf", func(c *config, v string) error { c.Asterisk.App = v; return nil }},
+	{"asterisk_transport", "http", "http, websocket (one connection for all), or dialled (Asterisk connects to Hotline)", setAsteriskTransport},
+	{"asterisk_media_addr", "", "IP address that Asterisk sends audio to; empty: the one of ours that faces it", func(c *config, v string) error {
+		if v == "" {
+			return nil
+		}
+		addr, err := netip.ParseAddr(v)
+		if err != nil || addr.IsUnspecified() || addr.IsMulticast() {
+			return errors.New("give one IP address of this machine, as in 10.0.0.4")
+		}
+		c.Asterisk.MediaAddr = addr
+		return nil
+	}},
 	{"dial_out", "", "prefixes in E.164 that calls may be transferred to (+8621,+44…); empty: none", setDialOut},
 }
 
@@ -268,6 +291,9 @@ func (c *config) check() error {
 	}
 	if c.HTTP.SelfSigned && c.HTTP.Cert != "" {
 		return hotline.Errorf(hotline.Invalid, "config.tls", "http_tls is self-signed and http_tls_cert names a certificate; keep one of them")
+	}
+	if err := c.checkAsterisk(); err != nil {
+		return err
 	}
 	if c.Pop.Hook != "" {
 		u, _ := url.Parse(c.Pop.Hook)

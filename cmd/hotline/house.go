@@ -44,7 +44,7 @@ type house struct {
 	directory  *sip.Directory
 	routes     *routes.Book
 	trace      *sip.Trace
-	edge       *sip.Edge
+	edges      edges
 	staff      staff
 	exchange   *ivr.Exchange
 	web        *web.Server
@@ -64,7 +64,7 @@ func build(ctx context.Context, c config, demo bool, log *slog.Logger) (h *house
 	if h.listener, err = net.Listen("tcp", c.HTTP.Addr); err != nil {
 		return h, fmt.Errorf("the console cannot listen at %s (http_addr, HOTLINE_HTTP_ADDR): %w", c.HTTP.Addr, err)
 	}
-	for _, stage := range []func(context.Context, config, bool) error{h.openStore, h.openRecords, h.openEdge, h.openStaff, h.openFlows, h.openPhones, h.openWeb} {
+	for _, stage := range []func(context.Context, config, bool) error{h.openStore, h.openRecords, h.openEdge, h.openAsterisk, h.openStaff, h.openFlows, h.openPhones, h.openWeb} {
 		if err = stage(ctx, c, demo); err != nil {
 			return h, err
 		}
@@ -130,7 +130,8 @@ func (h *house) openEdge(ctx context.Context, c config, _ bool) (err error) {
 		return err
 	}
 	h.trace = sip.NewTrace(sip.TraceConfig{Pool: h.pool, Log: h.log})
-	h.edge, err = sip.New(sip.Config{
+	h.edges.routes = h.routes
+	h.edges.sip, err = sip.New(sip.Config{
 		ListenUDPTCP: c.SIP.Addr, ListenTLS: c.SIP.TLSAddr, TLSCert: c.SIP.Cert, TLSKey: c.SIP.Key, External: c.ExternalAddr,
 		Engine: h.engine, Acceptor: h.board, Directory: h.directory, Routes: h.routes, Trace: h.trace, Log: h.log, MaxCalls: c.MaxCalls,
 	})
@@ -157,7 +158,7 @@ func (h *house) openFlows(ctx context.Context, c config, demo bool) (err error) 
 		}
 	}
 	h.exchange, err = ivr.Open(ctx, ivr.Config{
-		Pool: h.pool, Voice: voice, Line: h.staff.line, Queues: h.staff.queues, Recordings: h.recordings, Tickets: h.desk, Dialer: h.edge,
+		Pool: h.pool, Voice: voice, Line: h.staff.line, Queues: h.staff.queues, Recordings: h.recordings, Tickets: h.desk, Dialer: &h.edges,
 		Engine: h.engine, Agents: h.staff.agents, Calls: h.board, Observe: func(v call.TalkView) { h.staff.phones.Observe(v) },
 		RecordOut: c.RecordOut, Rules: rules, Country: c.Country, Log: h.log,
 	})
@@ -181,7 +182,7 @@ func (h *house) openWeb(_ context.Context, c config, _ bool) (err error) {
 		h.listener = h.cert.listen(h.listener)
 	}
 	h.web, err = web.New(web.Config{
-		Pool: h.pool, Desk: h.desk, Recordings: h.recordings, Directory: h.directory, Edge: h.edge, Trace: h.trace, Flows: h.exchange.Store,
+		Pool: h.pool, Desk: h.desk, Recordings: h.recordings, Directory: h.directory, Edge: h.edges.sip, Trace: h.trace, Flows: h.exchange.Store,
 		Queues: h.staff.queues, Line: h.staff.line, Agents: h.staff.agents, Routes: h.routes, Phones: h.staff.phones,
 		Switchboard: h.board, Journal: h.journal, Engine: h.engine, Log: h.log, Version: versionText(),
 	})
@@ -223,12 +224,12 @@ func (h *house) floors() []*floor {
 		{parts: map[string]func(context.Context) error{"switchboard": h.board.Run}},
 		{parts: map[string]func(context.Context) error{"softphones": h.staff.phones.Run}},
 		{parts: map[string]func(context.Context) error{"audio of browsers": h.staff.hub.Run}},
-		{parts: map[string]func(context.Context) error{
+		{parts: h.edges.parts(map[string]func(context.Context) error{
 			"database": h.server.Run, "journal": h.journal.Run, "recordings": h.recordings.Run, "media": h.engine.Run,
 			"trunks and numbers": h.directory.Run, "outbound routes": h.routes.Run, "queues": h.staff.queues.Run, "agents": h.staff.agents.Run,
-			"line": h.staff.line.Run, "board": h.staff.board.Run, "flows": h.exchange.Run, "SIP trace": h.trace.Run, "SIP": h.edge.Run,
+			"line": h.staff.line.Run, "board": h.staff.board.Run, "flows": h.exchange.Run, "SIP trace": h.trace.Run, "SIP": h.edges.sip.Run,
 			"web": func(ctx context.Context) error { return h.web.Run(ctx, h.listener) }, "reconciling": h.reconcile,
-		}},
+		})},
 	}
 }
 
