@@ -123,7 +123,7 @@ func (r rush) sustained() bool {
 	return r.failed*1000 <= r.done && quantile(r.answer, 0.99) <= time.Second && r.perSecond() > 0.95*float64(r.rate)
 }
 
-func measureRush(ctx context.Context, p *process, g *load.Generator, rate int, dur time.Duration) rush {
+func measureRush(ctx context.Context, p interface{ cpu() time.Duration }, g *load.Generator, rate int, dur time.Duration) rush {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	r := rush{rate: rate}
@@ -167,9 +167,17 @@ type crowd struct {
 	cpu        time.Duration // of the server, a second
 	generator  time.Duration // of this process, a second
 	rss        float64       // kB of the whole process
+	elapsed    time.Duration // how long it was looked at
 }
 
-func measureCrowd(ctx context.Context, p *product, g *load.Generator, n int, dur time.Duration) (crowd, error) {
+// server is what crowds call.
+type server interface {
+	cpu() time.Duration
+	rss() float64
+	settle(context.Context) error // waits until what came before is done with
+}
+
+func measureCrowd(ctx context.Context, p server, g *load.Generator, n int, quiet, dur time.Duration) (crowd, error) {
 	c := crowd{calls: n}
 	calls := placeCrowd(ctx, g, n)
 	c.failed = n - len(calls)
@@ -179,22 +187,21 @@ func measureCrowd(ctx context.Context, p *product, g *load.Generator, n int, dur
 		g.Plane.Talk(talking, calls)
 		close(talked)
 	}()
-	wait(ctx, 2*time.Second) // let every stream begin and the journal be filed, if the machine has time for it
+	wait(ctx, quiet) // let every stream begin and the journal be filed, if the machine has time for it
 	received, late, cpu, own, start := g.Plane.Received.Load(), g.Plane.Late.Load(), p.cpu(), ownCPU(), time.Now()
 	wait(ctx, dur)
 	elapsed := time.Since(start)
+	c.elapsed = elapsed
 	c.generator = time.Duration(float64(ownCPU()-own) / elapsed.Seconds())
 	got := float64(g.Plane.Received.Load() - received)
-	c.cpu = time.Duration(float64(p.cpu()-cpu) / elapsed.Seconds())
-	c.rss = p.rss()
+	c.cpu, c.rss = time.Duration(float64(p.cpu()-cpu)/elapsed.Seconds()), p.rss()
 	expected := float64(len(calls)) * elapsed.Seconds() * 50
 	c.lost = max(0, 1-got/expected)
 	c.late = float64(g.Plane.Late.Load()-late) / expected
 	stop()
 	<-talked
 	hangAll(ctx, calls)
-	_, err := p.api.settle(ctx)
-	return c, err
+	return c, p.settle(ctx)
 }
 
 func placeCrowd(ctx context.Context, g *load.Generator, n int) []*load.Call {

@@ -48,7 +48,7 @@ func main() {
 	binary := flag.String("binary", "bin/hotline", "the product's `binary`")
 	out := flag.String("out", "bench/results.json", "where the figures go")
 	tickets := flag.Int("tickets", 1_000_000, "tickets for the list and search figures; 0 leaves them out")
-	only := flag.String("only", "", "take only the figures whose `part` has this in its name: latency, agents at work, calls a second, calls with audio, calls to browsers, lists and search")
+	only := flag.String("only", "", "take only the figures whose `part` has this in its name: latency, agents at work, calls a second, calls with audio, calls to browsers, beside Asterisk, lists and search")
 	peer := flag.String("peer", "", "be the peer: sipgo-floor, on this address (used by the bench itself)")
 	site := flag.Bool("site", false, "be the site of browsers' calls (used by the bench itself)")
 	flag.Parse()

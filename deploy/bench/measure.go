@@ -48,8 +48,11 @@ func measure(only string, parts ...part) (failed error) {
 
 // measureAll takes every figure.
 func measureAll(ctx context.Context, r *run, binary string, tickets int, only string) error {
-	failed := measure(only, part{"calls to browsers", func() error { return reportBridge(ctx, r) }})
-	if only != "" && strings.Contains("calls to browsers", only) {
+	failed := measure(only,
+		part{"calls to browsers", func() error { return reportBridge(ctx, r) }},
+		part{"beside Asterisk", func() error { return reportBeside(ctx, r, binary) }},
+	)
+	if only != "" && (strings.Contains("calls to browsers", only) || strings.Contains("beside Asterisk", only)) {
 		return failed
 	}
 	return errors.Join(failed, measureProduct(ctx, r, binary, tickets, only))
@@ -113,14 +116,18 @@ func prepare(ctx context.Context, p *product) error {
 	return nil
 }
 
-// toneWAV is a pure tone at 8 kHz; 0 Hz is silence.
-func toneWAV(hertz float64, dur time.Duration) []byte {
+// tonePCM is a pure tone at 8 kHz; 0 Hz is silence.
+func tonePCM(hertz float64, dur time.Duration) []int16 {
 	pcm := make([]int16, int(dur.Seconds()*8000))
 	for i := range pcm {
 		pcm[i] = int16(8000 * math.Sin(2*math.Pi*hertz*float64(i)/8000))
 	}
+	return pcm
+}
+
+func toneWAV(hertz float64, dur time.Duration) []byte {
 	var b bytes.Buffer
-	if err := media.WriteWAV(&b, media.WAV{Rate: 8000, Channels: 1, PCM: pcm}); err != nil {
+	if err := media.WriteWAV(&b, media.WAV{Rate: 8000, Channels: 1, PCM: tonePCM(hertz, dur)}); err != nil {
 		panic(err) // a buffer takes everything
 	}
 	return b.Bytes()
@@ -215,7 +222,7 @@ func reportCrowd(ctx context.Context, r *run, p *product, g *load.Generator) err
 	defer func() { g.Plane = nil }()
 	var best crowd
 	for _, n := range []int{100, 500, 1000, 1500, 2000, 2500, 3000, 4000, 5000} {
-		c, err := measureCrowd(ctx, p, g, n, 4*time.Second)
+		c, err := measureCrowd(ctx, p, g, n, 2*time.Second, 4*time.Second)
 		if err != nil {
 			return err
 		}

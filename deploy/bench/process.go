@@ -22,22 +22,22 @@ type process struct {
 	done chan struct{}
 }
 
-// spawn starts a command and waits until a line of its standard output holds ready.
-func spawn(ctx context.Context, cmd *exec.Cmd, ready string) (*process, error) {
+// launch starts a command. up is closed when a line of its standard output holds ready.
+func launch(cmd *exec.Cmd, ready string) (_ *process, up <-chan struct{}, _ error) {
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p := &process{cmd: cmd, done: make(chan struct{})}
-	up := make(chan struct{})
+	told := make(chan struct{})
 	go func() {
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
 			if strings.Contains(lines.Text(), ready) {
-				close(up)
+				close(told)
 				break
 			}
 		}
@@ -45,6 +45,15 @@ func spawn(ctx context.Context, cmd *exec.Cmd, ready string) (*process, error) {
 		cmd.Wait()
 		close(p.done)
 	}()
+	return p, told, nil
+}
+
+// spawn starts a command and waits until a line of its standard output holds ready.
+func spawn(ctx context.Context, cmd *exec.Cmd, ready string) (*process, error) {
+	p, up, err := launch(cmd, ready)
+	if err != nil {
+		return nil, err
+	}
 	select {
 	case <-up:
 		return p, nil
@@ -99,15 +108,44 @@ func (p *process) rss() float64 {
 	return kb
 }
 
+// families is the processor time of a process, and that of all that it has started, its database for one.
+func families(pid int) (own, children time.Duration) {
+	parents := map[int]int{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range stats {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		child, _ := strconv.Atoi(strings.Split(file, "/")[2])
+		_, rest, _ := strings.Cut(string(raw), ") ")
+		if fields := strings.Fields(rest); len(fields) > 1 {
+			parents[child], _ = strconv.Atoi(fields[1])
+		}
+	}
+	for child := range parents {
+		for up := parents[child]; up > 1; up = parents[up] {
+			if up == pid {
+				children += cpuOf(child)
+				break
+			}
+		}
+	}
+	return cpuOf(pid), children
+}
+
 // product is a running Hotline.
 type product struct {
 	fresh float64 // kB resident before the first call
 	*process
 	dir, sip string
+	path     string   // of the binary
+	env      []string // that it runs with
 	api      *client
 }
 
-func startProduct(ctx context.Context, binary string) (*product, error) {
+// startProduct starts the demonstration, with more of its environment.
+func startProduct(ctx context.Context, binary string, more ...string) (*product, error) {
 	path, err := filepath.Abs(binary)
 	if err != nil {
 		return nil, err
@@ -123,6 +161,7 @@ func startProduct(ctx context.Context, binary string) (*product, error) {
 	http, sip := freeAddr(), freeAddr()
 	env := append(os.Environ(), "HOTLINE_HTTP_ADDR="+http, "HOTLINE_SIP_ADDR="+sip, "HOTLINE_WEBRTC_ADDR=127.0.0.1:0", "HOTLINE_DATA_DIR="+dir,
 		"HOTLINE_RTP_PORTS=12000-31999", "HOTLINE_MAX_CALLS=9000", "HOTLINE_LOG_LEVEL=error")
+	env = append(env, more...)
 	cmd := exec.CommandContext(ctx, path, "serve", "--demo")
 	cmd.Env, cmd.Stderr = env, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it has a database to stop
@@ -138,7 +177,13 @@ func startProduct(ctx context.Context, binary string) (*product, error) {
 		p.stop()
 		return nil, fmt.Errorf("hotline token create: %w", err)
 	}
-	return &product{process: p, dir: dir, sip: sip, api: &client{base: "http://" + http, token: strings.TrimSpace(string(secret))}}, nil
+	return &product{process: p, dir: dir, sip: sip, env: env, path: path, api: &client{base: "http://" + http, token: strings.TrimSpace(string(secret))}}, nil
+}
+
+// settle waits until every call is filed.
+func (p *product) settle(ctx context.Context) error {
+	_, err := p.api.settle(ctx)
+	return err
 }
 
 func (p *product) close() {
