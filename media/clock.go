@@ -89,27 +89,27 @@ func (sh *shard) join(t ticker) {
 // read reads sockets until the epoll descriptor is closed.
 func (sh *shard) read() {
 	events := make([]syscall.EpollEvent, 256)
-	ready := make([]*socket, 0, len(events))
+	full := make([]*socket, 0, len(events))
 	buf := newBatch()
 	for {
 		n := 0
 		err := sh.poll.Read(func(fd uintptr) bool {
 			var err error
-			n, err = syscall.EpollWait(int(fd), events, 0)
+			n, err = ready(fd, events)
 			return n > 0 || err != nil && !errors.Is(err, syscall.EINTR)
 		})
 		if err != nil {
 			return
 		}
 		sh.mu.Lock()
-		ready = ready[:0]
+		full = full[:0]
 		for _, ev := range events[:max(n, 0)] {
 			if s := sh.sockets[ev.Fd]; s != nil {
-				ready = append(ready, s)
+				full = append(full, s)
 			}
 		}
 		sh.mu.Unlock()
-		for _, s := range ready {
+		for _, s := range full {
 			s.read(buf)
 		}
 		sh.engine.flush()

@@ -213,18 +213,20 @@ func (r *Room) pair() (a, b *member) {
 	if b == nil {
 		return nil, nil
 	}
-	x, okX := a.stream.negotiated()
-	y, okY := b.stream.negotiated()
-	if !okX || !okY || x.Ptime != y.Ptime || x.Direction != SendRecv || y.Direction != SendRecv {
+	if x, y := a.stream.bothWays(), b.stream.bothWays(); x == 0 || x != y {
 		return nil, nil
 	}
 	return a, b
 }
 
-func (s *Stream) negotiated() (Setup, bool) {
+// bothWays returns the packet time of a stream that speaks and hears; 0 when it does not.
+func (s *Stream) bothWays() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.setup, s.configured && !s.closed
+	if !s.configured || s.closed || s.setup.Direction != SendRecv {
+		return 0
+	}
+	return s.setup.Ptime
 }
 
 func (s *Stream) ended() bool {
@@ -280,7 +282,9 @@ func (m *member) pull(now time.Time, wanted bool) {
 	m.heard = false
 	if !s.closed {
 		s.pull(now, wanted && m.role.heard())
-		m.frame, m.heard = s.in.frame, s.in.heard
+		if m.heard = s.in.heard; m.heard {
+			m.frame = s.in.frame
+		}
 	}
 }
 
@@ -296,23 +300,28 @@ func (m *member) push(now time.Time, mixed *mix) {
 // mixFor returns what m hears: nil when there is nobody to be heard, so that music may play.
 func (r *Room) mixFor(m *member, relaying bool) *mix {
 	var sum [frameSamples]int32
-	others := false
+	others, heard := false, false
 	for _, other := range r.members {
 		if other == m || !matrix[m.role][other.role] {
 			continue
 		}
 		others = true
 		if other.heard {
+			heard = true
 			for i, v := range other.frame {
 				sum[i] += int32(v)
 			}
 		}
 	}
-	if !others {
+	switch {
+	case !others:
 		return nil
-	}
-	for i, v := range sum {
-		m.hears[i] = int16(min(math.MaxInt16, max(math.MinInt16, v)))
+	case !heard: // as when packets are relayed and nobody taps them
+		clear(m.hears[:])
+	default:
+		for i, v := range sum {
+			m.hears[i] = int16(min(math.MaxInt16, max(math.MinInt16, v)))
+		}
 	}
 	m.mix = mix{pcm: &m.hears, relayed: relaying && m.role.talks()}
 	return &m.mix

@@ -288,7 +288,7 @@ func TestNothingIsSentNowhere(t *testing.T) {
 func TestHoldAndResume(t *testing.T) {
 	b := newBench(t)
 	p := b.newPeer(nil)
-	setup, _ := p.stream.negotiated()
+	setup := p.stream.negotiated()
 	b.step(3)
 	before := p.heard()
 	held := setup
@@ -390,4 +390,11 @@ func TestConfigureRefuses(t *testing.T) {
 	if r := p.stream.Play(Tone(440, time.Second, 1), PlayOptions{}).Result(); r.Reason != PlayClosed {
 		t.Errorf("%+v", r)
 	}
+}
+
+// negotiated is what the stream was configured with.
+func (s *Stream) negotiated() Setup {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.setup
 }

@@ -149,7 +149,7 @@ type Heard struct {
 	Lost   float64         // share of what was said
 }
 
-// Talk lets all talk, both ways, and measures from the time on when settled returns until measured returns.
+// Talk lets all who have a caller talk, both ways, and measures from the time on when settled returns until measured returns.
 func (c *Crowd) Talk(ctx context.Context, settled, measured func()) (Heard, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -187,7 +187,9 @@ func (c *Crowd) record(callers []*line, on bool) {
 	for _, l := range callers {
 		for _, h := range []*hearing{&l.callerIn, &l.phoneIn} {
 			h.mu.Lock()
-			h.on = on
+			if h.on = on; on {
+				h.delays = nil
+			}
 			h.mu.Unlock()
 		}
 	}
