@@ -32,11 +32,11 @@ var events = map[string][]string{
 	"ContactStatusChange":    {"endpoint"},
 }
 
-// eventsSince are those of them that Asterisk 16 does not have, and fields that it does not have.
+// eventsSince are those of them, and fields, that came with a version after 16.
 var eventsSince = map[string]string{
 	"ChannelTransfer":                 "22.3",
-	"ChannelDestroyed.tech_cause":     "22.4",
-	"ChannelHangupRequest.tech_cause": "22.4",
+	"ChannelDestroyed.tech_cause":     "22.7",
+	"ChannelHangupRequest.tech_cause": "22.7",
 }
 
 // wire is every field of every message that is read.

@@ -78,3 +78,9 @@ func (c *Client) Hurry(d time.Duration) { c.replacedPause = d }
 
 // Judge is what is known of a version.
 func Judge(version string, cfg Config) ([]Warning, error) { return judge(version, cfg) }
+
+// QuerySince says which parameters Asterisk 16 does not have.
+func (o Operation) QuerySince() map[string]string { return parametersSince[o.Method+" "+o.Path] }
+
+// PrivateOnly is the judgement of an address that is about to be connected.
+func PrivateOnly(address string) error { return privateOnly("tcp", address, nil) }

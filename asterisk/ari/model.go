@@ -5,7 +5,7 @@ import "time"
 // Channel as Asterisk describes it. Names of fields in JSON are Asterisk's.
 type Channel struct {
 	ID         string            `json:"id"`
-	ProtocolID string            `json:"protocol_id"` // SIP Call-ID; "" before Asterisk 18
+	ProtocolID string            `json:"protocol_id"` // SIP Call-ID, "" for channels that are no SIP
 	Name       string            `json:"name"`        // "PJSIP/hl-carrier-00000001"
 	State      string            `json:"state"`       // Down, Ring, Ringing, Up, Busy …
 	Caller     CallerID          `json:"caller"`

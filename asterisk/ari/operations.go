@@ -30,7 +30,7 @@ var (
 	opRing     = declare(operation{name: "ring", method: http.MethodPost, path: "/channels/{channelId}/ring", answer: "void"})
 	opRingStop = declare(operation{name: "stop ringing", method: http.MethodDelete, path: "/channels/{channelId}/ring", answer: "void"})
 	opProgress = declare(operation{name: "progress", method: http.MethodPost, path: "/channels/{channelId}/progress", answer: "void",
-		since: "22.7"})
+		since: "22.6"})
 	opContinue = declare(operation{name: "continue in the dialplan", method: http.MethodPost, path: "/channels/{channelId}/continue",
 		query: []string{"context", "extension", "priority"}, answer: "void"})
 	opCreate = declare(operation{name: "create a channel", method: http.MethodPost, path: "/channels/create",
@@ -88,3 +88,9 @@ var (
 	opEndpoint  = declare(operation{name: "look at an endpoint", method: http.MethodGet, path: "/endpoints/{tech}/{resource}", answer: "Endpoint"})
 	opEvents    = declare(operation{name: "listen", method: http.MethodGet, path: "/events", query: []string{"app"}, answer: "Message"})
 )
+
+// parametersSince are parameters that Asterisk 16 does not have. They are sent only when they are given.
+var parametersSince = map[string]map[string]string{
+	"DELETE /channels/{channelId}": {"reason_code": "20"},
+	"POST /channels/externalMedia": {"data": "20", "transport_data": "22.8"},
+}

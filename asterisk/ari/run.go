@@ -98,6 +98,10 @@ func (c *Client) hold(ctx context.Context, ws *websocket.Conn) error {
 func (c *Client) greet(ctx context.Context) (Info, error) {
 	info, err := c.Asterisk(ctx)
 	if err != nil {
+		if c.cfg.Transport == Websocket && Unavailable(err) && ctx.Err() == nil {
+			err = hotline.Errorf(hotline.Unavailable, "ari.version.websocket", "%w; requests over the websocket need Asterisk %s, %s or %s: use transport http", err,
+				sinceWebsocket[20], sinceWebsocket[21], sinceWebsocket[22])
+		}
 		return info, err
 	}
 	if info.Warnings, err = judge(info.Version, c.cfg); err != nil {
