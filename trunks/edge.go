@@ -96,3 +96,10 @@ func (d *Directory) NumberCalled(t *Trunk, dialled string) (Number, bool) {
 
 // Prefixes are the addresses that the trunk's calls come from.
 func (t *Trunk) Prefixes() []netip.Prefix { return t.Settings.prefixes() }
+
+// HasEndpoint says whether Asterisk has an endpoint named [Trunk.Endpoint]: not for a trunk that only logs in, whose endpoint is named
+// by its user, and not for one that only dials.
+func (t *Trunk) HasEndpoint() bool {
+	host, _, _ := t.Target()
+	return host != "" || len(t.Settings.MatchAddresses) > 0
+}

@@ -97,6 +97,8 @@ func (w world) staffing() []example {
 		show("show-outbound-limits", "/api/v1/outbound-limits"),
 		with("put-outbound-limits", "PUT", "/api/v1/outbound-limits", m{"calls_per_day": 10, "minutes_per_day": 0, "agent_calls_per_day": 0, "agent_minutes_per_day": 0, "max_minutes": 60, "deny": []string{}, "roles": []string{"agent"}, "version": 1}),
 		show("show-outbound-usage", "/api/v1/outbound-usage"),
+		show("list-asterisks", "/api/v1/asterisks"),
+		with("drain-asterisk", "PUT", "/api/v1/asterisks/pbx1/drain", m{"draining": true}),
 		show("show-board", "/api/v1/board"),
 		show("list-agents", "/api/v1/agents?queue=support"),
 		show("show-agent", "/api/v1/agents/"+w.agentID),
@@ -360,7 +362,7 @@ var mayUse = map[string]string{
 	"list-teams": "asex", "put-team": "sex", "delete-team": "sex", "list-skills": "asex", "put-skill": "sex", "delete-skill": "sex",
 	"list-pause-reasons": "asex", "put-pause-reason": "sex", "delete-pause-reason": "sex", "list-wrap-codes": "asex", "put-wrap-code": "sex", "delete-wrap-code": "sex",
 	"list-outbound-routes": "ex", "create-outbound-route": "ex", "show-outbound-route": "ex", "put-outbound-route": "ex", "delete-outbound-route": "ex",
-	"show-outbound-limits": "ex", "put-outbound-limits": "ex", "show-outbound-usage": "ex", "show-board": "sex",
+	"show-outbound-limits": "ex", "put-outbound-limits": "ex", "show-outbound-usage": "ex", "list-asterisks": "ex", "drain-asterisk": "ex", "show-board": "sex",
 }
 
 // TestNobodyDoesMoreThanTheRoleAllows asks every operation as everybody (abuse 40): the right role is never told that it may not, the

@@ -33,6 +33,18 @@ func newGauges(s *Server) *gauges {
 		{"sip_logins_total", "Digest logins of trunks, by outcome.", "outcome"},
 		{"sip_connections", "Open SIP connections (TCP, TLS).", ""},
 		{"sip_trace_lost_total", "SIP messages that were not kept because the database was away too long.", ""},
+		{"asterisk_up", "1 while an Asterisk is connected.", "node"},
+		{"asterisk_draining", "1 while an Asterisk takes no new calls.", "node"},
+		{"asterisk_rtt_seconds", "Round trip of the last ping of an Asterisk.", "node"},
+		{"asterisk_calls", "Legs that an Asterisk carries.", "node"},
+		{"asterisk_accepted_total", "Calls that came in by an Asterisk.", "node"},
+		{"asterisk_refused_total", "Calls refused for want of room, or because the Asterisk is drained.", "node"},
+		{"asterisk_rejected_total", "Calls refused for other reasons.", "node"},
+		{"asterisk_dialled_total", "Calls that went out by an Asterisk.", "node"},
+		{"asterisk_lost_total", "Legs that were gone after a reconnect.", "node"},
+		{"asterisk_adopted_total", "Legs that were taken over after a reconnect or a restart.", "node"},
+		{"asterisk_swept_total", "Channels and bridges in our name that nobody owned.", "node"},
+		{"asterisk_reconnects_total", "Connections to an Asterisk that were made again.", "node"},
 		{"trunk_up", "1 when a trunk answers, 0 when not; trunks of which nothing is asked are left out.", "trunk"},
 		{"rtp_ports_in_use", "RTP ports in use.", ""},
 		{"rtp_ports", "RTP ports there are; 0 when the system chooses.", ""},
@@ -71,6 +83,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	g.calls(set, count)
 	g.edge(set, count)
+	g.asterisks(set, count)
 	media := g.s.cfg.Engine.Stats()
 	set("rtp_ports_in_use", float64(media.PortsInUse))
 	set("rtp_ports", float64(media.Ports))
@@ -123,9 +136,26 @@ func (g *gauges) edge(set setFunc, count countFunc) {
 	for _, t := range g.s.cfg.Directory.Snapshot().Trunks() {
 		names[t.ID] = t.Name
 	}
-	for _, t := range g.s.cfg.Edge.TrunkStates() {
+	for _, t := range g.s.trunkStates() {
 		if name, ok := names[t.TrunkID]; ok && (t.Status == "up" || t.Status == "down") {
 			set("trunk_up", truth(t.Status == "up"), name)
+		}
+	}
+}
+
+// asterisks says how the Asterisks fare, each by its name.
+func (g *gauges) asterisks(set setFunc, count countFunc) {
+	if g.s.cfg.Asterisk == nil {
+		return
+	}
+	for _, n := range g.s.cfg.Asterisk.Nodes() {
+		set("asterisk_up", truth(n.Connected), n.Name)
+		set("asterisk_draining", truth(n.Draining), n.Name)
+		set("asterisk_rtt_seconds", n.RTTMS/1000, n.Name)
+		set("asterisk_calls", float64(n.Calls), n.Name)
+		for name, v := range map[string]uint64{"accepted": n.Accepted, "refused": n.Refused, "rejected": n.Rejected, "dialled": n.Dialled,
+			"lost": n.Lost, "adopted": n.Adopted, "swept": n.Swept, "reconnects": n.Reconnects} {
+			count("asterisk_"+name+"_total", v, n.Name)
 		}
 	}
 }

@@ -23,6 +23,8 @@ import (
 	"hotline/acd"
 	acdboard "hotline/acd/board"
 	"hotline/acd/roster"
+	"hotline/asterisk"
+	"hotline/asterisk/ari"
 	"hotline/call"
 	"hotline/ivr"
 	"hotline/ivr/speech"
@@ -145,11 +147,15 @@ func (o *office) wire() Config {
 	edge, err := sip.New(sip.Config{ListenUDPTCP: "127.0.0.1:0", Engine: engine, Acceptor: board, Directory: directory, Trace: trace, Log: log})
 	must(err)
 	run(edge.Run)
+	pbx, err := asterisk.New(asterisk.Config{Nodes: []ari.Config{{Name: "pbx1", URL: "http://127.0.0.1:9", User: "hotline", Password: "b6d4c1f09a7e4e52"}},
+		Engine: engine, Acceptor: board, Directory: directory, Routes: out, Log: log})
+	must(err)
+	run(pbx.Run)
 	voice := o.voice(dir)
 	line := acd.NewLine(acd.LineConfig{Queues: queues, Agents: agents, Pool: o.pool, Log: log})
 	phones := o.phones(softphone.Config{Agents: agents, Line: line, Queues: queues, Calls: board, Desk: desk, Pops: desk, Log: log}, engine, run)
 	return Config{
-		Pool: o.pool, Desk: desk, Recordings: store, Directory: directory, Edge: edge, Trace: trace, Flows: ivr.NewStore(o.pool, ivr.Rules{}, voice),
+		Pool: o.pool, Desk: desk, Recordings: store, Directory: directory, Edge: edge, Asterisk: pbx, Trace: trace, Flows: ivr.NewStore(o.pool, ivr.Rules{}, voice),
 		Queues: queues, Line: line, Agents: agents, Routes: out, Phones: phones, Switchboard: board, Journal: journal, Engine: engine,
 		Log: log, Version: "1.2.3",
 	}

@@ -7,6 +7,7 @@ import (
 	"hotline/tickets/attachments"
 	"hotline/web/api"
 	"hotline/web/login"
+	"hotline/web/nodes"
 	"hotline/web/staff"
 )
 
@@ -31,6 +32,7 @@ func (s *Server) routes(a *api.API) {
 	s.soundRoutes(a)
 	s.systemRoutes(a)
 	s.outboundRoutes(a)
+	nodes.Register(a, &nodes.Room{Edge: s.cfg.Asterisk, Audit: s.audit})
 	staff.Register(a, &staff.Desk{Agents: s.cfg.Agents, Queues: s.cfg.Queues, Names: s.names, Audit: s.audit})
 }
 

@@ -128,7 +128,7 @@ var common = []string{
 	"show-flow", "save-draft", "discard-draft", "publish-flow", "roll-back-flow", "show-version",
 	"show-prompt", "put-prompt", "delete-prompt", "put-prompt-audio", "prompt-audio", "show-hours", "put-hours", "delete-hours",
 	"put-team", "delete-team", "put-skill", "delete-skill", "put-pause-reason", "delete-pause-reason", "put-wrap-code", "delete-wrap-code",
-	"show-outbound-route", "put-outbound-route", "delete-outbound-route",
+	"drain-asterisk", "show-outbound-route", "put-outbound-route", "delete-outbound-route",
 }
 
 // TestNobodySeesBeyondTheirScope asks, for each pair of people and each operation that names something by its id, for what is the

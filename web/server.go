@@ -22,6 +22,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"hotline/acd"
+	"hotline/asterisk"
 	"hotline/call"
 	"hotline/ivr"
 	"hotline/media"
@@ -36,13 +37,14 @@ import (
 	"hotline/web/login"
 )
 
-// Config is what a [Server] works with. Everything but Phones, TrustedProxies and Secure is needed.
+// Config is what a [Server] works with. Everything but Asterisk, Phones, TrustedProxies and Secure is needed.
 type Config struct {
 	Pool        *pgxpool.Pool
 	Desk        *tickets.Desk
 	Recordings  *recordings.Store
 	Directory   *sip.Directory
 	Edge        *sip.Edge
+	Asterisk    *asterisk.Edge // nil: none is configured
 	Trace       *sip.Trace
 	Flows       *ivr.Store // an exchange has one
 	Queues      *acd.Queues
@@ -119,6 +121,7 @@ func (s *Server) outer(pages http.Handler) http.Handler {
 	mux.Handle("GET /api/openapi.json", s.api.ServeDocument())
 	mux.HandleFunc("GET /api/asyncapi.yaml", serveAsync)
 	mux.HandleFunc("GET /api/v1/socket", s.socket)
+	mux.HandleFunc("GET /asterisk/{node}", s.dialledByAsterisk)
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /metrics", s.serveMetrics)

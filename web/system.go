@@ -18,6 +18,8 @@ type System struct {
 	Quarantined  int64    `json:"quarantined" doc:"facts that the database refused"`
 	Database     string   `json:"database" enum:"ok,away"`
 	SIP          SIPState `json:"sip"`
+	Asterisks    []string `json:"asterisks" doc:"the Asterisks that are configured"`
+	Away         []string `json:"asterisks_down" doc:"those that are not connected: calls by them are not taken"`
 	Media        struct {
 		PortsInUse int `json:"ports_in_use"`
 		Ports      int `json:"ports" doc:"0: the operating system chooses"`
@@ -52,6 +54,8 @@ func (s *Server) databaseAnswers(ctx context.Context) bool {
 func (s *Server) showSystem(ctx context.Context, _ *api.Empty) (*api.Reply[System], error) {
 	journal, media, edge := s.cfg.Journal.Stats(), s.cfg.Engine.Stats(), s.cfg.Edge.Stats()
 	v := System{Version: s.cfg.Version, Degraded: s.cfg.Journal.Degraded(), JournalDepth: journal.Depth, Database: "ok", SIP: s.sipState(edge)}
+	v.Asterisks, v.Away = s.asterisks()
+	v.Degraded = v.Degraded || len(v.Away) > 0
 	if !s.databaseAnswers(ctx) {
 		v.Database, v.Degraded = "away", true
 	} else {
@@ -74,7 +78,7 @@ func (s *Server) sipState(st sip.Stats) SIPState {
 	for _, t := range s.cfg.Directory.Snapshot().Trunks() {
 		names[t.ID] = t.Name
 	}
-	for _, t := range s.cfg.Edge.TrunkStates() {
+	for _, t := range s.trunkStates() {
 		switch t.Status {
 		case trunks.StatusUp:
 			v.TrunksUp++
@@ -83,6 +87,46 @@ func (s *Server) sipState(st sip.Stats) SIPState {
 		}
 	}
 	return v
+}
+
+// trunkStates are those of all trunks, whoever carries them.
+func (s *Server) trunkStates() []trunks.TrunkState {
+	all := s.cfg.Edge.TrunkStates()
+	if s.cfg.Asterisk != nil {
+		return append(all, s.cfg.Asterisk.TrunkStates()...)
+	}
+	for _, t := range s.cfg.Directory.Snapshot().Trunks() {
+		if t.Enabled && t.Settings.OnAsterisk() {
+			all = append(all, trunks.TrunkState{TrunkID: t.ID, Status: trunks.StatusDown, LastErrorCode: "trunk.no_asterisk",
+				LastError: "no Asterisk is configured that could carry the trunk: set the key asterisk, or choose the edge sip"})
+		}
+	}
+	return all
+}
+
+// asterisks are the names of the Asterisks, and of those that are not connected.
+func (s *Server) asterisks() (all, away []string) {
+	all, away = []string{}, []string{}
+	if s.cfg.Asterisk == nil {
+		return all, away
+	}
+	for _, n := range s.cfg.Asterisk.Nodes() {
+		all = append(all, n.Name)
+		if !n.Connected {
+			away = append(away, n.Name)
+		}
+	}
+	return all, away
+}
+
+// dialledByAsterisk takes the connection that an Asterisk opens to us.
+func (s *Server) dialledByAsterisk(w http.ResponseWriter, r *http.Request) {
+	api.Of(r.Context()).Route = "/asterisk"
+	if s.cfg.Asterisk == nil {
+		http.NotFound(w, r)
+		return
+	}
+	s.cfg.Asterisk.Serve(r.PathValue("node"), w, r)
 }
 
 // quarantined counts the facts that wait for a person; there are few or none.
@@ -94,10 +138,12 @@ func (s *Server) quarantined(ctx context.Context) int64 {
 	return n
 }
 
-// Readiness is the answer of /readyz.
+// Readiness is the answer of /readyz. An Asterisk that is away degrades a node and does not take it out of service: its other edges
+// and its people go on.
 type Readiness struct {
-	Ready  bool            `json:"ready"`
-	Checks map[string]bool `json:"checks"`
+	Ready    bool            `json:"ready"`
+	Checks   map[string]bool `json:"checks"`
+	Degraded []string        `json:"degraded,omitempty"` // asterisk:<name>
 }
 
 // health answers that the process serves requests, and nothing else.
@@ -117,6 +163,10 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		"sip":      s.cfg.Edge.Addr("UDP").IsValid(),
 		"calls":    !s.cfg.Switchboard.Draining(),
 	}}
+	_, away := s.asterisks()
+	for _, name := range away {
+		v.Degraded = append(v.Degraded, "asterisk:"+name)
+	}
 	for _, ok := range v.Checks {
 		v.Ready = v.Ready && ok
 	}

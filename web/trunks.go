@@ -36,7 +36,7 @@ func (s *Server) trunkView(t sip.Trunk) Trunk {
 	if !t.Enabled {
 		v.State.Status = trunks.StatusDisabled
 	}
-	for _, st := range s.cfg.Edge.TrunkStates() {
+	for _, st := range s.trunkStates() {
 		if st.TrunkID == t.ID {
 			v.State = TrunkState{st.Status, api.When(st.Since), st.RTTMS, st.Registered, st.Calls, st.LastError, st.LastErrorCode, st.LastErrorDetail}
 		}

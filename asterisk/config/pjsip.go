@@ -98,7 +98,7 @@ func (w *writer) trunk(t *text, tr *trunks.Trunk) {
 		t.note("Its limits (%d calls at a time, %d new ones a second; 0 is none) are held by Hotline.", s.MaxCalls, s.MaxCPS)
 	}
 	host, port, transport := tr.Target()
-	own := host != "" || len(s.MatchAddresses) > 0 || s.Register != nil
+	own := tr.HasEndpoint()
 	if own {
 		w.endpoint(t, tr, name)
 		if host != "" {

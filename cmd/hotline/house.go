@@ -182,7 +182,7 @@ func (h *house) openWeb(_ context.Context, c config, _ bool) (err error) {
 		h.listener = h.cert.listen(h.listener)
 	}
 	h.web, err = web.New(web.Config{
-		Pool: h.pool, Desk: h.desk, Recordings: h.recordings, Directory: h.directory, Edge: h.edges.sip, Trace: h.trace, Flows: h.exchange.Store,
+		Pool: h.pool, Desk: h.desk, Recordings: h.recordings, Directory: h.directory, Edge: h.edges.sip, Asterisk: h.edges.asterisk, Trace: h.trace, Flows: h.exchange.Store,
 		Queues: h.staff.queues, Line: h.staff.line, Agents: h.staff.agents, Routes: h.routes, Phones: h.staff.phones,
 		Switchboard: h.board, Journal: h.journal, Engine: h.engine, Log: h.log, Version: versionText(),
 	})
