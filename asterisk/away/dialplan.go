@@ -8,11 +8,12 @@ import (
 
 // Context and extensions of the dialplan to which callers go while Hotline is away.
 const (
-	Entry    = "hotline-in"   // where calls come in
 	Context  = "hotline-away" // where callers wait
 	Callers  = "again"        // a caller: music, and a message when it takes long
 	Dialled  = "held"         // somebody whom we had dialled: music, and good-bye when it takes long
 	MohClass = "hotline"
+
+	contexts = "hotline-" // begins the names of all contexts that are rendered by us
 )
 
 // Options of the dialplan.
@@ -138,14 +139,24 @@ exten => s,1,StopMusicOnHold()
  same => n(beep),Playtones(1000)
  same => n,Wait(0.6)
  same => n,StopPlaytones()
- same => n,Set(HOTLINE_FROM=${FILTER(0-9+*#A-Za-z,${CALLERID(num)})})
- same => n,Set(HOTLINE_FROM=${IF($["${HOTLINE_FROM:0:1}" = "+"]?i:n)}${FILTER(0-9A-Za-z,${HOTLINE_FROM:0:32})})
- same => n,Set(HOTLINE_TO=${FILTER(0-9+*#A-Za-z,${HOTLINE_DIALLED})})
- same => n,Set(HOTLINE_TO=${IF($["${HOTLINE_TO:0:1}" = "+"]?i:n)}${FILTER(0-9A-Za-z,${HOTLINE_TO:0:32})})
- same => n,Set(HOTLINE_FILE=@PREFIX@_${EPOCH}_${FILTER(0-9a-f-,${HOTLINE_TRUNK:0:36})}_${HOTLINE_FROM}_${FILTER(a-z,${CALLERID(num-pres)})}_${HOTLINE_TO}_${FILTER(0-9A-Za-z.-,${UNIQUEID:-40})})
+ same => n,Set(HOTLINE_WHO=${FILTER(0-9a-z+*#._-,${CALLERID(num):0:32})})
+ same => n,Gosub(hotline-away-name,s,1(${HOTLINE_WHO}))
+ same => n,Set(HOTLINE_WHO=${GOSUB_RETVAL})
+ same => n,Set(HOTLINE_WHAT=${FILTER(0-9a-z+*#._-,${TOLOWER(${HOTLINE_DIALLED:0:32})})})
+ same => n,Gosub(hotline-away-name,s,1(${HOTLINE_WHAT}))
+ same => n,Set(HOTLINE_WHAT=${GOSUB_RETVAL})
+ same => n,Set(HOTLINE_FILE=@PREFIX@_${EPOCH}_${FILTER(0-9a-f-,${HOTLINE_TRUNK:0:36})}_${HOTLINE_WHO}_${FILTER(a-z,${CALLERID(num-pres)})}_${HOTLINE_WHAT}_${FILTER(0-9A-Za-z.-,${UNIQUEID:-40})})
  same => n,Record(${ASTSPOOLDIR}/recording/${HOTLINE_FILE}.wav,15,@LONGEST@,kq)
  same => n,GotoIf($["${RECORD_STATUS}" = "ERROR"]?hotline-away,again,1)
  same => n,Playtones(!1000/150,!0/150,!1000/150,!0/3000)
  same => n,Wait(1)
  same => n,Hangup(16)
+
+; A number as part of a file name: what has a meaning there is written as a capital.
+[hotline-away-name]
+exten => s,1,Set(LOCAL(name)=${ARG1})
+ same => n,Set(LOCAL(name)=${STRREPLACE(name,+,P)})
+ same => n,Set(LOCAL(name)=${STRREPLACE(name,*,S)})
+ same => n,Set(LOCAL(name)=${STRREPLACE(name,#,H)})
+ same => n,Return(${STRREPLACE(name,_,U)})
 `

@@ -174,5 +174,5 @@ func (k *Keeper) renewAll(ctx context.Context, r *ari.Requester) error {
 
 func (k *Keeper) leased(c ari.Channel) bool {
 	return c.Dialplan.App == "Stasis" && strings.HasPrefix(c.Dialplan.AppData, k.cfg.App+",") &&
-		(c.Dialplan.Context == Entry || c.Dialplan.Context == Context)
+		strings.HasPrefix(c.Dialplan.Context, contexts)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"hotline/asterisk/ari"
@@ -27,7 +28,7 @@ type Message struct {
 	Channel  string    // of Asterisk, which is over
 }
 
-var named = regexp.MustCompile(`^` + prefix + `_([0-9]{1,12})_([0-9a-f-]{0,36})_([in])([0-9A-Za-z]{0,32})_([a-z]{0,40})_([in])([0-9A-Za-z]{0,32})_([0-9A-Za-z.-]{1,40})$`)
+var named = regexp.MustCompile(`^` + prefix + `_([0-9]{1,12})_([0-9a-f-]{0,36})_([0-9a-zPSHU.-]{0,32})_([a-z]{0,40})_([0-9a-zPSHU.-]{0,32})_([0-9A-Za-z.-]{1,40})$`)
 
 // parse reads the name of a recording. Other names than the dialplan gives are not for us.
 func parse(node, name string) (Message, bool) {
@@ -39,17 +40,13 @@ func parse(node, name string) (Message, bool) {
 	if err != nil {
 		return Message{}, false
 	}
-	out := Message{Node: node, Name: name, At: time.Unix(at, 0).UTC(), TrunkID: m[2], Caller: number(m[3], m[4]), Dialled: number(m[6], m[7]), Channel: m[8]}
-	out.Withheld = out.Caller == "" || len(m[5]) >= 6 && m[5][:6] == "prohib"
+	out := Message{Node: node, Name: name, At: time.Unix(at, 0).UTC(), TrunkID: m[2], Caller: capitals.Replace(m[3]), Dialled: capitals.Replace(m[5]), Channel: m[6]}
+	out.Withheld = out.Caller == "" || strings.HasPrefix(m[4], "prohib")
 	return out, true
 }
 
-func number(kind, digits string) string {
-	if kind == "i" && digits != "" {
-		return "+" + digits
-	}
-	return digits
-}
+// capitals stand for what has a meaning in file names and addresses.
+var capitals = strings.NewReplacer("P", "+", "S", "*", "H", "#", "U", "_")
 
 // Spool is where the Asterisks keep messages.
 type Spool struct {
