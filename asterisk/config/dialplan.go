@@ -17,7 +17,7 @@ func (w *writer) extensions() File {
 		t.yes("writeprotect", true)
 		t.yes("autofallthrough", true)
 	}
-	t.WriteString(strings.NewReplacer("@APP@", w.o.ARI.App, "@LINES@", w.lines(), "@BEFORE@", away.Before(w.o.Away), "@AFTER@", away.After(), "@EXPIRED@", away.Expired()).Replace(dialplan))
+	t.WriteString(strings.NewReplacer("@APP@", w.o.ARI.App, "@LINES@", w.lines(), "@TRANSFERS@", w.transfers(), "@BEFORE@", away.Before(w.o.Away), "@AFTER@", away.After(), "@EXPIRED@", away.Expired()).Replace(dialplan))
 	w.languages(t)
 	t.WriteString("\n" + away.Dialplan(w.o.Away))
 	w.own(t, "extensions_local.conf")
@@ -71,9 +71,11 @@ exten => s,1,Set(HOTLINE_HEADER=${CUT(HOTLINE_HEADER,<,${FIELDQTY(HOTLINE_HEADER
  same => n,Set(HOTLINE_HEADER=${CUT(HOTLINE_HEADER,@,1)})
  same => n,Return(${FILTER(-+*#0-9A-Za-z._,${CUT(HOTLINE_HEADER,:,2)})})
 
-; A phone that transfers a call by itself (REFER) asks Hotline. Asterisk can do so from 20.13, 21.8 and 22.3 on.
+; A phone that transfers a call by itself (REFER) asks Hotline. Asterisk can do so from 20.13, 21.8 and 22.3 on. Versions before 20.21
+; and 22.11 crash on a REFER with "Refer-Sub: false" then: render with --no-transfers if strangers can send you one.
 [hotline-transfers]
-exten => s,1,Set(HOTLINE_VERSION=${VERSION(ASTERISK_VERSION_NUM)})
+exten => s,1,GotoIf($["@TRANSFERS@" = "no"]?old)
+ same => n,Set(HOTLINE_VERSION=${VERSION(ASTERISK_VERSION_NUM)})
  same => n,GotoIf($[${HOTLINE_VERSION} < 201300]?old)
  same => n,GotoIf($[${HOTLINE_VERSION} >= 210000 & ${HOTLINE_VERSION} < 210800]?old)
  same => n,GotoIf($[${HOTLINE_VERSION} >= 220000 & ${HOTLINE_VERSION} < 220300]?old)
@@ -122,6 +124,13 @@ func (w *writer) languages(t *text) {
 			t.WriteString("exten => " + bare + ",1,Return(" + n.Language + ")\n")
 		}
 	}
+}
+
+func (w *writer) transfers() string {
+	if w.o.NoTransfers {
+		return "no"
+	}
+	return "yes"
 }
 
 func (w *writer) carries(id string) bool {
