@@ -54,9 +54,8 @@ type Config struct {
 	Journal    *call.Journal
 	Recordings *recordings.Store
 	Directory  *trunks.Directory
-	Node       string          // this process, as its calls name it
-	Broken     string          // folder for audio that cannot be read
-	Begin      <-chan struct{} // closed when the calls of the process before are closed or go on; nil: at once
+	Node       string // this process, as its calls name it
+	Broken     string // folder for audio that cannot be read
 	Log        *slog.Logger
 }
 
@@ -66,15 +65,9 @@ type Picker struct{ cfg Config }
 // New makes one.
 func New(cfg Config) *Picker { return &Picker{cfg: cfg} }
 
-// Run fetches messages until ctx ends.
+// Run fetches messages until ctx ends. It is to begin when the calls that the process before left open are closed or go on: what is filed
+// here looks like one of those for a moment.
 func (p *Picker) Run(ctx context.Context) error {
-	if p.cfg.Begin != nil {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-p.cfg.Begin:
-		}
-	}
 	for began := time.Now(); ; {
 		if n, err := p.Collect(ctx); err != nil && ctx.Err() == nil {
 			p.cfg.Log.Warn("messages that were left while Hotline was away cannot all be fetched yet", "fetched", n, "error", err)
