@@ -53,14 +53,15 @@ type RTP struct {
 
 // Options of [Render].
 type Options struct {
-	Folders Folders
-	ARI     ARI
-	SIP     SIP
-	RTP     RTP
-	Part    bool         // only what is added to an Asterisk that has a configuration of its own
-	Away    away.Options // what callers meet while Hotline is away; its App is ours
-	Phones  []Phone      // desk phones that register with this Asterisk
-	Public  bool         // accept that the HTTP server is bound to a public address, or to all; TLS must be in front of it
+	Folders     Folders
+	ARI         ARI
+	SIP         SIP
+	RTP         RTP
+	Part        bool         // only what is added to an Asterisk that has a configuration of its own
+	Away        away.Options // what callers meet while Hotline is away; its App is ours
+	Phones      []Phone      // desk phones that register with this Asterisk
+	NoTransfers bool         // phones may not transfer calls by themselves
+	Public      bool         // accept that the HTTP server is bound to a public address, or to all; TLS must be in front of it
 }
 
 // Phone is a desk phone.

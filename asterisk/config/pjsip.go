@@ -168,6 +168,9 @@ func (w *writer) audio(t *text, transport string) {
 		t.set("media_address", w.o.RTP.Addr.String())
 		t.yes("bind_rtp_to_media_address", true)
 	}
+	if w.o.NoTransfers {
+		t.yes("allow_transfer", false)
+	}
 	t.yes("direct_media", false)
 	t.yes("rtp_symmetric", true)
 	t.yes("force_rport", true)
