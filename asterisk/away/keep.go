@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,10 +26,11 @@ import (
 type Config struct {
 	App     string
 	Nodes   []Node
-	Command []string      // what to start as the guardian: the product's own binary, "guard"
-	Stderr  *os.File      // where the guardian writes its log; it outlives this process. nil: ours
-	Mark    string        // a file of ours that names the last process that was started
-	Lease   time.Duration // as in the dialplan; 0 means [Lease]
+	Command []string                  // what to start as the guardian: the product's own binary, "guard"
+	Stderr  *os.File                  // where the guardian writes its log; it outlives this process. nil: ours
+	Mark    string                    // a file of ours that names the last process that was started
+	Lease   time.Duration             // as in the dialplan; 0 means [Lease]
+	Claim   map[string]*ari.Requester `json:"-"` // by which leases are renewed, by name of the node; nil: by HTTP at Nodes
 	Log     *slog.Logger
 }
 
@@ -67,15 +69,27 @@ func (k *Keeper) mark() error {
 
 // Run keeps a guardian and renews leases until ctx ends, which is when no call is left; then it sends the guardian home.
 func (k *Keeper) Run(ctx context.Context) error {
-	if len(k.cfg.Nodes) == 0 {
-		return nil
+	claim := k.cfg.Claim
+	if claim == nil {
+		claim = map[string]*ari.Requester{}
+		for _, n := range k.cfg.Nodes {
+			r, err := n.requester(k.cfg.App)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			claim[n.Name] = r
+		}
 	}
-	var g errgroup.Group
-	g.Go(func() error { k.guard(ctx); return nil })
-	for _, n := range k.cfg.Nodes {
-		g.Go(func() error { return k.renew(ctx, n) })
+	var g sync.WaitGroup
+	if len(k.cfg.Nodes) > 0 {
+		g.Go(func() { k.guard(ctx) })
 	}
-	return g.Wait()
+	for name, r := range claim {
+		g.Go(func() { k.renew(ctx, r, k.cfg.Log.With("node", name)) })
+	}
+	g.Wait()
+	return nil
 }
 
 // guard keeps one guardian alive.
@@ -129,23 +143,20 @@ func (k *Keeper) post(ctx context.Context) error {
 }
 
 // renew tells one Asterisk again and again that its callers are ours, four times within a lease.
-func (k *Keeper) renew(ctx context.Context, n Node) error {
-	r, err := n.requester(k.cfg.App)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
+func (k *Keeper) renew(ctx context.Context, r *ari.Requester, log *slog.Logger) {
 	tick := time.NewTicker(k.cfg.Lease / 4)
 	defer tick.Stop()
-	for {
+	for failed := false; ; {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
-		if err := k.renewAll(ctx, r); err != nil && ctx.Err() == nil {
-			k.cfg.Log.Warn("callers could not be claimed again; without that for long Asterisk takes them back", "node", n.Name, "lease", k.cfg.Lease, "error", err)
+		err := k.renewAll(ctx, r)
+		if err != nil && ctx.Err() == nil && !failed {
+			log.Warn("callers could not be claimed again; if that lasts Asterisk takes them back", "lease", k.cfg.Lease, "error", err)
 		}
+		failed = err != nil
 	}
 }
 
