@@ -1,6 +1,7 @@
 // An agent's Chromium, steered over standard input: a line of JSON in, a line of JSON out. Its microphone is a tone of its own; it
 // tells every event of the page's socket, and what frequencies the page hears. Environment: HOTLINE_URL, HOTLINE_CHROMIUM, MIC (a WAV
-// file of 48 kHz), HOTLINE_ARTIFACTS.
+// file of 48 kHz), HOTLINE_ARTIFACTS; STRICT=1 for a browser as people have it, which asks before it gives the microphone away and is silent
+// until somebody clicks; SCRIPT is a file that runs in the page before anything else.
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import { mkdirSync } from 'node:fs'
@@ -9,6 +10,7 @@ import path from 'node:path'
 const require = createRequire(new URL('../../../web/console/package.json', import.meta.url))
 const { chromium } = require('playwright-core')
 const base = process.env.HOTLINE_URL
+const strict = process.env.STRICT === '1'
 const tell = (line) => process.stdout.write(JSON.stringify(line) + '\n')
 
 // Runs in the page before anything else: the page's own socket and sound, watched from beside.
@@ -121,6 +123,22 @@ const verbs = {
   async leave() { // as when the tab crashes: nothing is said
     await page.goto('about:blank')
   },
+  async evaluate({ script }) {
+    return await page.evaluate(script)
+  },
+  async fill({ selector, text }) {
+    await page.fill(selector, text)
+  },
+  async pick({ selector, value }) {
+    await page.selectOption(selector, value)
+  },
+  async permit({ permissions }) { // as by the lock beside the address; none takes all back
+    await context.clearPermissions()
+    await context.grantPermissions(permissions, { origin: base })
+  },
+  async opened() { // the pages that ours has opened, by address
+    return context.pages().filter((p) => p !== page).map((p) => p.url())
+  },
   async size({ width, height }) {
     await page.setViewportSize({ width, height })
   },
@@ -135,16 +153,18 @@ const browser = await chromium.launch({
   ignoreDefaultArgs: ['--mute-audio'],
   args: [
     '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream',
+    '--disable-sync', '--use-fake-device-for-media-stream',
+    ...(strict ? [] : ['--autoplay-policy=no-user-gesture-required', '--use-fake-ui-for-media-stream']),
     `--use-file-for-fake-audio-capture=${process.env.MIC}`, '--allow-loopback-in-peer-connection', '--disable-features=WebRtcHideLocalIpsWithMdns',
     '--ignore-certificate-errors',
   ],
 })
 context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', baseURL: base, ignoreHTTPSErrors: true })
-await context.grantPermissions(['microphone', 'notifications'], { origin: base })
+await context.grantPermissions(strict ? ['notifications'] : ['microphone', 'notifications'], { origin: base })
 context.setDefaultTimeout(20_000)
 await context.exposeBinding('e2eTold', (_, raw) => told(raw))
 await context.addInitScript(watch)
+if (process.env.SCRIPT) await context.addInitScript({ path: process.env.SCRIPT })
 page = await context.newPage()
 page.on('pageerror', (e) => tell({ event: 'fault', data: String(e) }))
 page.on('console', (m) => {

@@ -24,9 +24,9 @@ export class Peer {
     this.pc.ontrack = ({ track, streams }) => this.onSound(streams[0] ?? new MediaStream([track]))
   }
 
-  /** Offers at once: the server is ICE-lite and needs no candidates of ours. */
-  async connect(track: MediaStreamTrack, exchange: (sdp: string) => Promise<string>, within = 10_000): Promise<void> {
-    const line = this.pc.addTransceiver(track, { direction: 'sendrecv' })
+  /** Offers at once: the server is ICE-lite and needs no candidates of ours. Without a track it only listens. */
+  async connect(track: MediaStreamTrack | null, exchange: (sdp: string) => Promise<string>, within = 10_000): Promise<void> {
+    const line = this.pc.addTransceiver(track ?? 'audio', { direction: track ? 'sendrecv' : 'recvonly' })
     this.sender = line.sender
     preferTelephony(line)
     await this.pc.setLocalDescription(await this.pc.createOffer())

@@ -12,8 +12,9 @@ export interface LineState {
   peer: 'none' | 'connecting' | 'up' | 'lost' | 'failed'
   microphone: string // its label
   hot: boolean // whether it is heard by anybody
+  deaf: boolean // only listens: no microphone was asked for
 }
-export const line = reactive<LineState>({ mic: 'off', peer: 'none', microphone: '', hot: false })
+export const line = reactive<LineState>({ mic: 'off', peer: 'none', microphone: '', hot: false, deaf: false })
 
 const { send, open } = useSocket()
 let track: MediaStreamTrack | null = null
@@ -82,6 +83,18 @@ async function lost(): Promise<void> {
     /* line.mic says why; a plugged-in device or a click tries again */
   }
 }
+/** A microphone is there again: it takes its place in the call that goes on, and only without a call everything is made anew. */
+async function recover(): Promise<void> {
+  if (!peer?.connected || line.deaf) return tryAgain()
+  await lost()
+}
+/** The chosen device was plugged in again: who chose it means it. */
+async function returned(): Promise<void> {
+  const chosen = settings.microphone
+  if (!track || !chosen || track.getSettings().deviceId === chosen) return
+  const there = await navigator.mediaDevices.enumerateDevices().catch(() => [])
+  if (there.some((d) => d.kind === 'audioinput' && d.deviceId === chosen)) await changeMicrophone()
+}
 async function changeMicrophone(): Promise<void> {
   if (!track) return
   const old = track
@@ -101,7 +114,16 @@ async function changeMicrophone(): Promise<void> {
 export async function connectPhone(servers: string[] = []): Promise<void> {
   ice = servers.length ? [{ urls: servers }] : []
   wanted = true
-  if (building || (peer && (line.peer === 'connecting' || peer.connected))) return
+  const under = building || (peer && (line.peer === 'connecting' || peer.connected))
+  if (under && !line.deaf) return
+  line.deaf = false
+  await build()
+}
+/** Negotiates to hear only: that needs no microphone, and nobody is asked for one. */
+export async function connectEar(servers: string[] = []): Promise<void> {
+  if (wanted && line.peer !== 'none') return
+  ice = servers.length ? [{ urls: servers }] : []
+  wanted = line.deaf = true
   await build()
 }
 async function build(): Promise<void> {
@@ -110,7 +132,7 @@ async function build(): Promise<void> {
   clearTimeout(again)
   if (line.peer !== 'failed') line.peer = tries > 0 ? 'lost' : 'connecting'
   try {
-    const microphone = await takeMicrophone()
+    const microphone = line.deaf ? null : await takeMicrophone()
     if (mine !== turn || !wanted) return
     peer?.close()
     const fresh: Peer = (peer = new Peer(ice, (s) => peer === fresh && entered(s), (stream) => void listen(stream)))
@@ -163,10 +185,18 @@ export function reconcile(view: PhoneView): void {
   }
   if (!building && line.peer !== 'connecting') void build()
 }
-/** Tries again after something that a person has mended. */
-export function tryAgain(): void {
+/** Tries again after something that a person has mended. Who hears already goes on hearing while the browser asks for the microphone. */
+export async function tryAgain(): Promise<void> {
   tries = 0
   wanted = true
+  if (line.deaf && peer?.connected) {
+    try {
+      await takeMicrophone()
+    } catch {
+      return // line.mic says why
+    }
+  }
+  line.deaf = false
   line.peer = 'none'
   void build()
 }
@@ -188,6 +218,7 @@ export function releasePhone(): void {
   hushCall()
   line.peer = 'none'
   line.mic = 'off'
+  line.deaf = false
 }
 /** Begins with the microphone before the server has been asked: what a reload in mid-call must not wait for. */
 export function warmUp(): void {
@@ -200,7 +231,11 @@ export const microphone = (): MediaStreamTrack | null => track
 watch(() => [settings.microphone, settings.clean], () => void changeMicrophone())
 watch(() => settings.speaker, () => void useSpeaker())
 if (typeof navigator !== 'undefined' && navigator.mediaDevices) {
-  const mended = (): void => void (wanted && !track && line.mic !== 'asking' && line.mic !== 'off' && tryAgain())
-  navigator.mediaDevices.addEventListener?.('devicechange', () => line.mic === 'none' && mended())
+  const mended = (): void => void (wanted && !track && line.mic !== 'asking' && line.mic !== 'off' && recover())
+  navigator.mediaDevices.addEventListener?.('devicechange', () => {
+    if (line.mic === 'none') mended()
+    else void returned()
+    void useSpeaker()
+  })
   void whenPermitted(mended)
 }

@@ -4,7 +4,8 @@ import { computed, reactive, ref, shallowRef, watch } from 'vue'
 import { ApiError } from '@/api/client'
 import { i18n } from '@/i18n'
 import { useToasts } from '@/stores/toasts'
-import { connectPhone, counters, line, openMic, reconcile, releasePhone, setMuted, tryAgain } from './phone'
+import { permission } from './mic'
+import { connectEar, connectPhone, counters, line, openMic, reconcile, releasePhone, setMuted, tryAgain } from './phone'
 import type { Counters } from './peer'
 import type { AgentView, CallView, Colleague, Config, Hello, Notice, OfferView, PhoneView, QualityView, Snapshot, Target, WrapView } from './protocol'
 import { withNames } from './pop'
@@ -33,7 +34,7 @@ export const useSoftphone = defineStore('softphone', () => {
   const now = ref(serverNow()) // the server's clock, each second
   const known = ref(false) // a snapshot has come
   const names = new Map<string, string>() // given here to callers who had none: what the server says of a call is older
-  let needed = false // somebody who is no agent wants the phone (a supervisor who listens)
+  let needed: 'no' | 'ear' | 'voice' = 'no' // somebody who is no agent wants the phone (a supervisor who listens, or speaks too)
   let baseline: Counters | null = null
 
   const isAgent = computed(() => agent.value !== null)
@@ -60,10 +61,11 @@ export const useSoftphone = defineStore('softphone', () => {
   }
   /** An agent's phone is made at login and again whenever it has to be; nobody else's is, unless needed. */
   function connect(): void {
-    if (!isAgent.value && !needed) return line.mic === 'off' ? undefined : releasePhone()
+    if (!isAgent.value && needed === 'no') return line.mic === 'off' ? undefined : releasePhone()
     if (elsewhere.value) return releasePhone()
     if (personal.has(line.mic)) return
-    if (line.peer === 'none') void connectPhone(config.value.ice?.servers ?? [])
+    const servers = config.value.ice?.servers ?? []
+    if (line.peer === 'none') void (isAgent.value || needed === 'voice' ? connectPhone(servers) : connectEar(servers))
     else reconcile(phone.value)
   }
 
@@ -181,16 +183,18 @@ export const useSoftphone = defineStore('softphone', () => {
     if (await act('phone.take')) await connectPhone(config.value.ice?.servers ?? [])
   }
 
-  /** Resolves when sound is there: for those who listen without being agents. */
-  function needPhone(): Promise<void> {
-    needed = true
-    if (line.peer === 'up') return Promise.resolve()
-    if (line.peer === 'none') tryAgain()
-    return new Promise((resolve, reject) => {
+  /** Resolves when sound is there: for those who listen without being agents. Who is not to be heard needs no microphone. */
+  async function needPhone(speak: boolean): Promise<void> {
+    const voice = speak || (await permission()) === 'granted'
+    if (needed !== 'voice') needed = voice ? 'voice' : 'ear'
+    const there = (): boolean => line.peer === 'up' && !(speak && line.deaf)
+    if (there()) return
+    if (line.peer === 'none' || (speak && line.deaf)) void (voice ? tryAgain() : connectEar(config.value.ice?.servers ?? []))
+    await new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => end(new ApiError(0, '', i18n.global.t('phone.media.failed'))), 30_000)
-      const stop = watch(() => [line.peer, line.mic] as const, ([peer, mic]) => {
-        if (peer === 'up') end()
-        else if (peer === 'none' && mic !== 'asking' && mic !== 'open' && mic !== 'off') end(new ApiError(0, '', i18n.global.t(`phone.mic.${mic}.title`)))
+      const stop = watch(() => [line.peer, line.mic, line.deaf] as const, ([peer, mic]) => {
+        if (there()) end()
+        else if (voice && (peer === 'none' || line.deaf) && mic !== 'asking' && mic !== 'open' && mic !== 'off') end(new ApiError(0, '', i18n.global.t(`phone.mic.${mic}.title`)))
       })
       function end(error?: ApiError): void {
         stop()
@@ -227,7 +231,7 @@ export const useSoftphone = defineStore('softphone', () => {
   function forget(): void {
     take({ agent: null, phone: noPhone, offers: [], call: null, wrap: null, config: noConfig })
     known.value = false
-    needed = false
+    needed = 'no'
     releasePhone()
     try {
       sessionStorage.removeItem(warmKey)

@@ -27,7 +27,7 @@ export const useSupervise = defineStore('supervise', () => {
     const before = current.value
     current.value = now?.mode ? now : null
     phone.openMic('supervise', now?.mode === 'whisper' || now?.mode === 'barge')
-    if (before && !current.value && now?.why && !['stopped', 'replaced'].includes(now.why)) toasts.show('plain', i18n.global.t('board.over'))
+    if (before && !current.value && !busy.value && now?.why && !['stopped', 'replaced'].includes(now.why)) toasts.show('plain', i18n.global.t('board.over'))
   }
   socket.onOpen((hello) => hello.snapshot && take(hello.snapshot.supervise as Supervising | null))
   socket.on<Supervising>('supervise', take)
@@ -37,9 +37,9 @@ export const useSupervise = defineStore('supervise', () => {
     busy.value = true
     try {
       if (callId.value === call.id) {
-        await socket.send('supervise.mode', { mode })
+        await shift(call.id, mode)
       } else {
-        await phone.needPhone()
+        await phone.needPhone(mode !== 'listen')
         await socket.send('supervise.start', { call_id: call.id, mode })
         names.value = { agent: call.agent?.name ?? '', caller: call.caller.name || phoneNumber(call.caller.number) }
       }
@@ -49,12 +49,19 @@ export const useSupervise = defineStore('supervise', () => {
     }
     busy.value = false
   }
+  /** Another mode of the same call. Who only heard and wants to speak gets another connection, with the microphone, and sits down anew. */
+  async function shift(call_id: string, mode: SuperviseMode): Promise<void> {
+    const anew = mode !== 'listen' && phone.line.deaf
+    if (anew) await phone.needPhone(true)
+    await socket.send(anew ? 'supervise.start' : 'supervise.mode', { call_id, mode })
+  }
   async function change(mode: SuperviseMode): Promise<void> {
-    if (!current.value || busy.value) return
+    const id = callId.value
+    if (!id || busy.value) return
     busy.value = true
     try {
-      await socket.send('supervise.mode', { mode })
-      take({ call_id: callId.value, mode })
+      await shift(id, mode)
+      take({ call_id: id, mode })
     } catch (error) {
       toasts.failed(error)
     }
