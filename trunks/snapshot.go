@@ -83,6 +83,9 @@ func (s *Snapshot) Trunk(id string) (*Trunk, bool) {
 // Trunks returns all trunks by name. They must not be changed.
 func (s *Snapshot) Trunks() []Trunk { return s.trunks }
 
+// Numbers returns all numbers in order. They must not be changed.
+func (s *Snapshot) Numbers() []Number { return s.numbers }
+
 // Known says whether some trunk sends from a.
 func (s *Snapshot) Known(a netip.Addr) bool { return len(s.at(a)) > 0 }
 

@@ -30,6 +30,7 @@ func commands() []command {
 		{"user", "add --login NAME --role ROLE | password --login NAME", "make a console account or set its password", runUser},
 		{"token", "create --name NAME --role ROLE", "make an API token (revoked in the console)", runToken},
 		{"config", "keys | export DIR | plan DIR | apply DIR", "configuration as files", runConfig},
+		{"asterisk", "config [--out DIR] [--check] …", "write Asterisk's configuration from the trunks and numbers", runAsterisk},
 		{"guard", "[--now] [--config FILE]", "give the callers of a Hotline that died back to Asterisk's dialplan (serve starts one)", runGuard},
 		{"migrate", "[--config FILE]", "bring the database to this version's schema", runMigrate},
 		{"version", "", "print the version", runVersion},

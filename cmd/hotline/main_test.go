@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"hotline/postgres/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
