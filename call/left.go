@@ -88,9 +88,8 @@ type past struct {
 }
 
 // resume goes on with a call that was left. However many there are, and whether new ones are taken or not: these are not new.
+// s.mu is held.
 func (s *Switchboard) resume(leg Leg, l *Left, script Script) (*Mailbox, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.state > boardDraining || s.calls[leg.Info().CallID] != nil || !l.Claim() {
 		return nil, hotline.Errorf(hotline.Conflict, "call.decided", "call %s is closed, or goes on already", leg.Info().CallID)
 	}
