@@ -21,6 +21,8 @@ type stage struct {
 	c   *ari.Client
 	ear *ear
 	cfg ari.Config
+
+	hurry time.Duration // pause after another program has taken the application
 }
 
 // set is what a behaviour wants changed before the client starts.
@@ -34,7 +36,9 @@ func begin(t *testing.T, transport ari.Transport, before ...set) *stage {
 		f(st)
 	}
 	st.c = client(t, st.cfg, st.ear)
-	st.c.Hurry(time.Millisecond)
+	if st.hurry > 0 {
+		st.c.Hurry(st.hurry)
+	}
 	start(t, st.c)
 	return st
 }
@@ -119,6 +123,7 @@ var behaviours = []struct {
 	{"an Asterisk that answers no request is noticed though its websocket lives", silentRequests},
 	{"an Asterisk that restarted is told by its start", restarted},
 	{"another program that takes the application is named", replaced},
+	{"an application that a lost connection of our own takes is taken back at once", replacedByGhost},
 	{"a wrong password is named and tried again", wrongPassword},
 	{"an Asterisk without ARI is named", withoutARI},
 	{"an Asterisk that is absent is waited for", absent},
@@ -458,7 +463,7 @@ func restarted(t *testing.T) {
 }
 
 func replaced(t *testing.T) {
-	st := begin(t, ari.HTTP).up(1)
+	st := begin(t, ari.HTTP, func(st *stage) { st.hurry = time.Millisecond }).up(1)
 	st.s.Replace()
 	st.ear.until(t, "Down", func() bool { return len(st.ear.downs) == 1 })
 	if err := st.ear.downs[0]; !strings.Contains(err.Error(), "another program") || !strings.Contains(err.Error(), `"hotline"`) {
@@ -467,7 +472,16 @@ func replaced(t *testing.T) {
 	st.up(2)
 }
 
-// state waits for a code of the state; nothing tells the test of it but asking.
+// replacedByGhost: an Asterisk that stood still serves, when it goes on, connections that were given up meanwhile.
+func replacedByGhost(t *testing.T) {
+	st := begin(t, ari.HTTP, func(st *stage) { st.hurry = time.Hour }).up(1)
+	st.s.Cut()
+	st.up(2)
+	st.s.Replace()
+	st.up(3)
+}
+
+// code waits for a code of the state; nothing tells the test of it but asking.
 func (st *stage) code(want string) {
 	st.Helper()
 	for tick := time.Tick(time.Millisecond); st.c.State().Code != want; <-tick {

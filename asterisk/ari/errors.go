@@ -75,7 +75,10 @@ func (r *Requester) lost(q request, err error) error {
 // refused names an answer once: kinds are chosen here and nowhere else.
 func (r *Requester) refused(q request, a reply) error {
 	e := &Refused{Node: r.cfg.Name, Operation: q.op.name, ID: q.id, Status: a.status, Message: message(a)}
-	switch a.status {
+	if q.op == opDestroyBridge && a.status == http.StatusConflict {
+		e.Status = http.StatusNotFound // it is going: Asterisk has taken it out of the application already
+	}
+	switch e.Status {
 	case http.StatusNotFound:
 		return hotline.Errorf(hotline.NotFound, "ari.gone", "%w", e)
 	case http.StatusConflict, http.StatusPreconditionFailed:

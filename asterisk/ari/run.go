@@ -16,6 +16,7 @@ import (
 const (
 	retryMax     = 5 * time.Second
 	replacedTime = 30 * time.Second // somebody else is there: taking the application back at once would be a fight without end
+	ghostTime    = time.Minute      // after a loss it may be ourselves: an Asterisk that stood still serves connections that we have given up
 )
 
 // Run keeps the connection until ctx ends: it connects, tells the handler, and tries again when the connection is lost. It is called
@@ -24,7 +25,7 @@ func (c *Client) Run(ctx context.Context) error {
 	c.running(true)
 	defer c.Close()
 	defer c.running(false)
-	pause := c.cfg.Retry
+	pause, lost := c.cfg.Retry, time.Time{}
 	for {
 		ws, err := c.connect(ctx)
 		if err == nil {
@@ -43,7 +44,10 @@ func (c *Client) Run(ctx context.Context) error {
 		if c.cfg.Transport == Dialled {
 			wait = 0 // it is Asterisk that pauses
 		}
-		if errors.Is(err, errReplaced) {
+		switch {
+		case !errors.Is(err, errReplaced):
+			lost = time.Now()
+		case time.Since(lost) > ghostTime:
 			wait = c.replacedPause + rand.N(c.replacedPause/2+1)
 		}
 		timer := time.NewTimer(wait)
@@ -107,7 +111,7 @@ func (c *Client) greet(ctx context.Context) (Info, error) {
 	if info.Warnings, err = judge(info.Version, c.cfg); err != nil {
 		return info, err
 	}
-	for _, w := range info.Warnings {
+	for _, w := range c.news(info) {
 		c.cfg.Log.Warn("this Asterisk has a known defect", "version", info.Version, "code", w.Code, "what", w.Text)
 	}
 	if err := c.do(ctx, opFilter, filter(c.cfg.App), nil); err != nil {
@@ -115,6 +119,16 @@ func (c *Client) greet(ctx context.Context) (Info, error) {
 	}
 	c.takeBackLeft()
 	return info, nil
+}
+
+// news are the warnings of a version that was not seen before.
+func (c *Client) news(info Info) []Warning {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state.Info.Version == info.Version {
+		return nil
+	}
+	return info.Warnings
 }
 
 // because prefers the reason for which the connection ended to the error that followed from it.
