@@ -204,9 +204,9 @@ func (l *Leg) answer(reply func(error)) {
 		case l.over:
 		case err == nil:
 			l.taken()
-		default:
-			l.sound.release(settled(err))
+		default: // the caller may have hung up in this instant: what tells of it is on its way
 			l.in.asked = false
+			l.after(joinAgain, func() { l.sound.release(settled(err)) })
 		}
 	})
 }

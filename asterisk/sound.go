@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"strings"
+	"time"
 
 	"hotline"
 	"hotline/asterisk/ari"
@@ -14,6 +15,12 @@ import (
 // bridgeKind is a bridge of two that Asterisk serves itself, never short-circuits, and in which keys are reported.
 const bridgeKind = "mixing,dtmf_events"
 
+// What cannot be joined is tried again: a channel that is being hung up says so before it says that it is gone.
+const (
+	joinTries = 5
+	joinAgain = 100 * time.Millisecond
+)
+
 // sound is how a leg's audio gets from Asterisk to us: an external-media channel, and the bridge that it shares with the leg's own.
 // It is made while the leg still rings, so that nothing is left to do when it is answered.
 type sound struct {
@@ -23,6 +30,7 @@ type sound struct {
 	made          bool // they do, and the stream knows where its audio comes from
 	entered       bool // the external-media channel is in our application: it may be put into a bridge
 	joining       bool
+	tries         int // that failed
 	ready         bool
 	stalled       bool          // Asterisk was lost while they were made: again after the reconnect
 	counted       bool          // among those of the node that are not ready
@@ -134,9 +142,12 @@ func (l *Leg) join() {
 		case channel != l.channel: // another trunk is tried meanwhile
 			l.join()
 		case err == nil:
-			s.ready = true
+			s.ready, s.tries = true, 0
 			l.connected()
 		case ari.Gone(err): // what tells of the end is on its way
+		case s.tries < joinTries && !ari.Unavailable(err): // so it may be now, or the bridge is busy
+			s.tries++
+			l.after(joinAgain, l.join)
 		default:
 			l.soundless(err)
 		}

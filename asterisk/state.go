@@ -115,6 +115,10 @@ func (e *Edge) trunkState(t *trunks.Trunk) trunks.TrunkState {
 		s.Status = trunks.StatusDisabled
 		return s
 	}
+	if !t.HasEndpoint() {
+		return s // it is somebody's telephone, or dialled in a way of its own
+	}
+	asked := t.Settings.Register != nil || t.Settings.OptionsIntervalS > 0
 	nodes := 0
 	for _, n := range e.nodes {
 		state, since, ok := n.endpoint(t.Endpoint())
@@ -126,7 +130,7 @@ func (e *Edge) trunkState(t *trunks.Trunk) trunks.TrunkState {
 		case state == "online":
 			s.Status, s.Since, s.Registered = trunks.StatusUp, since, t.Settings.Register != nil
 			return s
-		case state == "offline":
+		case state == "offline" && asked:
 			s.Status, s.Since = trunks.StatusDown, since
 			s.LastErrorCode, s.LastErrorDetail = "trunk.asterisk_offline", n.name
 			s.LastError = "Asterisk " + n.name + " does not reach the trunk"
