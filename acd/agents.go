@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ func OpenAgents(ctx context.Context, cfg AgentsConfig) (*Agents, error) {
 		seats: map[string][]string{}, handling: map[string]*handling{}, held: map[string]bool{}, missing: map[string]missing{},
 	}
 	var err error
-	if a.roster, err = roster.Open(ctx, cfg.Pool, cfg.Log, func() { a.changes.Announce() }); err != nil {
+	if a.roster, err = roster.Open(ctx, cfg.Pool, cfg.Log, a.rosterChanged); err != nil {
 		return nil, err
 	}
 	if err := a.reconcile(ctx); err != nil {
@@ -71,6 +72,25 @@ func OpenAgents(ctx context.Context, cfg AgentsConfig) (*Agents, error) {
 	return a, a.refresh(ctx, true)
 }
 
+// rosterChanged makes who is new an agent here before those who hire hear that it was done: else the first who logs in is told that
+// there is no such agent.
+func (a *Agents) rosterChanged() {
+	if r := a.roster; r != nil && slices.ContainsFunc(r.Agents(), func(p roster.Agent) bool { return !a.knows(p.ID) }) {
+		ctx, cancel := context.WithTimeout(context.Background(), statementTimeout)
+		defer cancel()
+		if err := a.refresh(ctx, false); err != nil {
+			a.cfg.Log.Debug("a new agent is known in a moment", "error", err)
+		}
+	}
+	a.changes.Announce()
+}
+
+func (a *Agents) knows(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.copy[id] != nil
+}
+
 // Roster is who the agents are: teams, skills, members of queues, reasons of pauses and codes.
 func (a *Agents) Roster() *roster.Roster { return a.roster }
 
@@ -78,10 +98,14 @@ func (a *Agents) Roster() *roster.Roster { return a.roster }
 // a call is ready as soon as the browser is back; in one whose leg may have outlived the process the agent stays until that is decided.
 func (a *Agents) reconcile(ctx context.Context) error {
 	now := time.Now()
+	kept, err := a.undecided(ctx)
+	if err != nil {
+		return err
+	}
 	var noted []Agent // with a code that was given during the call
 	b := &pgx.Batch{}
-	b.Queue(`select `+agentColumns+` from agent a where a.node = @node and a.state = 'talking' and not `+carriedSQL+` and (a.wrap_code <> '' or a.wrap_note <> '')`,
-		pgx.NamedArgs{"node": a.cfg.Node, "today": today(now)}).Query(func(rows pgx.Rows) (err error) {
+	b.Queue(`select `+agentColumns+` from agent a where a.node = @node and a.state = 'talking' and a.lease_call <> all(@kept::uuid[]) and (a.wrap_code <> '' or a.wrap_note <> '')`,
+		pgx.NamedArgs{"node": a.cfg.Node, "today": today(now), "kept": kept}).Query(func(rows pgx.Rows) (err error) {
 		noted, err = pgx.CollectRows(rows, scanAgent)
 		return err
 	})
@@ -89,8 +113,8 @@ func (a *Agents) reconcile(ctx context.Context) error {
 	b.Queue(`update agent a set media = false, session = '',
 		deadline = case when a.state = 'ready' then @now::timestamptz + interval '1 minute' else a.deadline end where a.node = @node`,
 		pgx.NamedArgs{"node": a.cfg.Node, "now": now})
-	b.Queue(`update agent a set `+freeSQL+` where a.node = @node and (a.state in ('reserved', 'ringing') or a.state = 'talking' and not `+carriedSQL+`)`,
-		pgx.NamedArgs{"node": a.cfg.Node, "now": now})
+	b.Queue(`update agent a set `+freeSQL+` where a.node = @node and (a.state in ('reserved', 'ringing') or a.state = 'talking' and a.lease_call <> all(@kept::uuid[]))`,
+		pgx.NamedArgs{"node": a.cfg.Node, "now": now, "kept": kept})
 	if err := a.cfg.Pool.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("free the agents of the process before: %w", err)
 	}
@@ -100,8 +124,20 @@ func (a *Agents) reconcile(ctx context.Context) error {
 	return nil
 }
 
-// carriedSQL says that the call of an agent may go on.
-const carriedSQL = `exists (select from call k where k.id = a.lease_call and k.ended_at is null and k.resume is not null)`
+// undecided returns the calls with agents in them that may go on: their rows say that their legs may be alive, or wait in the journal.
+func (a *Agents) undecided(ctx context.Context) ([]string, error) {
+	rows, err := a.cfg.Pool.Query(ctx, `
+		select distinct a.lease_call::text from agent a left join call k on k.id = a.lease_call
+		where a.node = $1 and a.state = 'talking' and a.lease_call is not null and (k.id is null or k.ended_at is null and k.resume is not null)`, a.cfg.Node)
+	if err != nil {
+		return nil, fmt.Errorf("agents of the process before: %w", err)
+	}
+	calls, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("agents of the process before: %w", err)
+	}
+	return slices.DeleteFunc(calls, func(id string) bool { return a.cfg.Live == nil || !a.cfg.Live(id) }), nil
+}
 
 const (
 	workers    = 4

@@ -2,6 +2,7 @@ package ivr
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"io"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"hotline/acd"
 	"hotline/call"
 	"hotline/call/calltest"
+	"hotline/call/resume"
 	"hotline/ivr/speech"
 	"hotline/media"
 	"hotline/postgres/pgtest"
@@ -66,6 +68,16 @@ type house struct {
 	agents   *acd.Agents
 	staff    *staff
 	log      *safeLog
+	home     home
+	kept     *backend
+	stops    []func()
+}
+
+// home is what stays of a house when its process dies.
+type home struct {
+	pool  *pgxpool.Pool // of this process
+	dir   string        // of the journal and the recordings
+	rules Rules
 }
 
 // safeLog keeps what was logged, to look for what must not be in it.
@@ -88,37 +100,47 @@ func (l *safeLog) String() string {
 
 func newHouse(t testing.TB, rules Rules) *house {
 	t.Helper()
-	h := &house{t: t, pool: pgtest.New(t), engine: calltest.NewEngine(t), log: &safeLog{}, staff: newStaff()}
+	return openHouse(t, home{pool: pgtest.New(t), dir: t.TempDir(), rules: rules}, nil)
+}
+
+// openHouse starts the parts of a house; kept is what its edge has kept of the process before.
+func openHouse(t testing.TB, at home, kept *backend) *house {
+	t.Helper()
+	rules := at.rules
+	h := &house{t: t, pool: at.pool, engine: calltest.NewEngine(t), log: &safeLog{}, staff: newStaff(), home: at, kept: kept}
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(h.log, t.Output()), nil))
 	h.store = NewStore(h.pool, rules, realVoice(t))
 	if err := SeedDemo(t.Context(), h.store); err != nil {
 		t.Fatal(err)
 	}
 	var err error
-	if h.journal, err = call.OpenJournal(call.JournalConfig{Dir: t.TempDir(), Pool: h.pool, Log: log}); err != nil {
+	if h.journal, err = call.OpenJournal(call.JournalConfig{Dir: filepath.Join(at.dir, "journal"), Pool: h.pool, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	h.desk = tickets.New(h.pool, tickets.Config{})
 	h.desk.Register(h.journal)
-	dir := t.TempDir()
-	h.tapes, err = recordings.Open(recordings.Config{Dir: filepath.Join(dir, "rec"), KeyFile: filepath.Join(dir, "key"), Pool: h.pool, Journal: h.journal, Log: log})
+	h.tapes, err = recordings.Open(recordings.Config{Dir: filepath.Join(at.dir, "rec"), KeyFile: filepath.Join(at.dir, "key"), Pool: h.pool, Journal: h.journal, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if h.queues, err = acd.OpenQueues(t.Context(), h.pool, log); err != nil {
 		t.Fatal(err)
 	}
+	h.board = call.NewSwitchboard(call.Config{
+		Journal: h.journal, Node: "test", Log: log, Route: func(ctx context.Context, i call.Info) (call.Script, error) { return h.exchange.Route(ctx, i) },
+	})
+	left := resume.New(resume.Config{Journal: h.journal, Pool: h.pool, Node: "test", Grace: 10 * time.Second, Log: log})
+	if kept != nil {
+		left.Register("kept", kept)
+	}
 	h.agents, err = acd.OpenAgents(t.Context(), acd.AgentsConfig{
 		Pool: h.pool, Queues: h.queues, Journal: h.journal, Node: "test", Popper: h.staff, Log: log,
-		Live: func(id string) bool { _, live := h.board.Call(id); return live },
+		Live: func(id string) bool { _, live := h.board.Call(id); return live || left.Undecided(id) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	line := acd.NewLine(acd.LineConfig{Queues: h.queues, Agents: h.agents, Caller: callers{h}, Pool: h.pool, Log: log})
-	h.board = call.NewSwitchboard(call.Config{
-		Journal: h.journal, Node: "test", Log: log, Route: func(ctx context.Context, i call.Info) (call.Script, error) { return h.exchange.Route(ctx, i) },
-	})
 	h.exchange, err = Open(t.Context(), Config{
 		Pool: h.pool, Voice: realVoice(t), Line: line, Queues: h.queues, Recordings: h.tapes, Tickets: h.desk, Rules: rules, Log: log,
 		Agents: h.agents, Calls: h.board, Engine: h.engine, Observe: h.staff.observe, Away: time.Second, RecordOut: true,
@@ -132,6 +154,12 @@ func newHouse(t testing.TB, rules Rules) *house {
 	h.run("agents", h.agents.Run)
 	h.run("line", line.Run)
 	h.run("switchboard", h.board.Run)
+	if kept != nil {
+		kept.house = h
+		if err := errors.Join(left.Run(t.Context()), h.tapes.Repair(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return h
 }
 
@@ -140,7 +168,7 @@ func (h *house) run(name string, part func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- part(ctx) }()
-	h.t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cancel()
 		select {
 		case err := <-done:
@@ -151,6 +179,8 @@ func (h *house) run(name string, part func(context.Context) error) {
 			h.t.Errorf("%s did not stop", name)
 		}
 	})
+	h.stops = append(h.stops, stop)
+	h.t.Cleanup(stop)
 }
 
 // publish makes a flow live.

@@ -44,7 +44,7 @@ func (r *run) resume(ctx context.Context, l *call.Left) error {
 		}
 		agent, seated = r.x.cfg.Agents.Resumed(ctx, in, l.Info.CallID)
 	}
-	n := r.flow.Node(l.Stage.Node)
+	n := r.flow.Node(cmp.Or(l.Stage.Node, r.flow.Start.Node))
 	var p passed
 	var err error
 	switch {
@@ -55,7 +55,7 @@ func (r *run) resume(ctx context.Context, l *call.Left) error {
 	case l.Phase == call.PhaseTransfer && (n == nil || n.Kind != flow.KindTransfer):
 		p, err = r.again(ctx, r.queueOf(n, l), "agent-busy")
 	case l.Phase == call.PhaseVoicemail:
-		r.fileLeft(ctx, l)
+		r.fileLeft(ctx, n, l)
 		fallthrough
 	default:
 		return r.walk(ctx, r.entrance(l))
@@ -112,8 +112,7 @@ func (r *run) retape(ctx context.Context, l *call.Left) {
 }
 
 // fileLeft files the message that the caller was leaving: what was said is kept, though another part may follow.
-func (r *run) fileLeft(ctx context.Context, l *call.Left) {
-	n := r.flow.Node(l.Stage.Node)
+func (r *run) fileLeft(ctx context.Context, n *flow.Node, l *call.Left) {
 	if n == nil || n.Kind != flow.KindVoicemail || r.x.cfg.Recordings == nil {
 		return
 	}
