@@ -10,13 +10,16 @@ SOURCES  := $(shell find . -name '*.go' -not -path './$(CONSOLE)/node_modules/*'
             $(shell find postgres/migrations ivr -type f -not -name '*.go' 2>/dev/null)
 PAGES    := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f 2>/dev/null) $(wildcard $(CONSOLE)/*.html $(CONSOLE)/*.ts $(CONSOLE)/*.json)
 
-.PHONY: help run test check bench fmt e2e build clean packages-run packages-test vet
+.PHONY: help run run-asterisk test check bench fmt e2e build clean packages-run packages-test vet
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: packages-run build ## build and start the whole product on embedded defaults, with a demo number
 	@exec bin/hotline serve --demo
+
+run-asterisk: packages-run build ## the same over Asterisk 22, fetched into a cache: both on loopback, both ended together
+	@exec deploy/asterisk/demo.sh
 
 build: bin/hotline ## leave bin/hotline, console embedded
 

@@ -17,6 +17,7 @@ import (
 	"hotline/asterisk/ari"
 	"hotline/asterisk/away"
 	"hotline/call"
+	"hotline/ivr/pickup"
 	"hotline/sip"
 	"hotline/trunks/routes"
 )
@@ -126,6 +127,8 @@ type edges struct {
 	sip      *sip.Edge
 	asterisk *asterisk.Edge // nil: none is configured
 	keeper   *away.Keeper
+	spool    *away.Spool
+	picker   *pickup.Picker // of messages that Asterisk took while Hotline was away
 	routes   *routes.Book
 }
 
@@ -154,7 +157,17 @@ func (h *house) openAsterisk(_ context.Context, c config, _ bool) (err error) {
 	h.edges.keeper, err = away.Keep(away.Config{
 		App: c.Asterisk.App, Nodes: c.guarded(), Command: []string{self, "guard"}, Mark: filepath.Join(c.DataDir, "guard"), Log: h.log,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	if h.edges.spool, err = away.OpenSpool(c.guarded()); err != nil {
+		return err
+	}
+	h.edges.picker = pickup.New(pickup.Config{
+		Spool: h.edges.spool, Pool: h.pool, Journal: h.journal, Recordings: h.recordings, Directory: h.directory, Node: h.node,
+		Broken: filepath.Join(c.DataDir, "away"), Log: h.log,
+	})
+	return nil
 }
 
 // parts adds what runs for Asterisk.

@@ -31,6 +31,7 @@ import (
 type rendering struct {
 	out     string
 	check   bool
+	demo    bool
 	node    string
 	hotline string
 	phones  string
@@ -73,6 +74,7 @@ func runAsterisk(ctx context.Context, args []string, stdout, stderr io.Writer) e
 func (r *rendering) flags(fs *flag.FlagSet) {
 	fs.StringVar(&r.out, "out", "asterisk-config", "`folder` to write the files to")
 	fs.BoolVar(&r.check, "check", false, "write nothing: fail when a trunk cannot be carried, or the files in --out are not up to date")
+	fs.BoolVar(&r.demo, "demo", false, "seed a trunk of the demonstration, from this machine by Asterisk, once")
 	fs.StringVar(&r.node, "node", "", "`name` of the Asterisk, as in the key asterisk (default: the first one)")
 	fs.BoolVar(&r.o.Part, "part", false, "only what is added to an Asterisk that has a configuration of its own")
 	fs.BoolVar(&r.o.NoTransfers, "no-transfers", false, "phones may not transfer calls by themselves")
@@ -154,6 +156,11 @@ func bindOf(raw string) netip.AddrPort {
 // render reads trunks and numbers and renders.
 func (r *rendering) render(ctx context.Context, c config) (files []pbx.File, err error) {
 	err = withDatabase(ctx, c, func(pool *pgxpool.Pool) error {
+		if r.demo {
+			if err := seedAsterisk(ctx, pool); err != nil {
+				return fmt.Errorf("seed the demo: %w", err)
+			}
+		}
 		directory, err := trunks.Open(ctx, pool, nil)
 		if err != nil {
 			return err

@@ -166,7 +166,7 @@ var settings = []setting{
 	{"pop_hook", "", "address that each screen-pop is posted to as JSON; its host must be in lookup_hosts", func(c *config, v string) error {
 		return setURL(&c.Pop.Hook, v)
 	}},
-	{"asterisk", "", "Asterisks that carry calls, name=URL of their HTTP server, separated by commas (pbx1=http://10.0.0.5:8088); empty: none", setAsterisks},
+	{"asterisk", "", "Asterisks that carry calls, name=URL of their HTTP server, separated by commas (pbx1=http://10.0.0.5:8088); with transport dialled too, for what Asterisk took while Hotline was away; empty: none", setAsterisks},
 	{"asterisk_user", "hotline", "ARI user, as in ari.conf", func(c *config, v string) error { c.Asterisk.User = v; return nil }},
 	{"asterisk_password", "", "its password; empty, short and well-known ones are refused", func(c *config, v string) error {
 		if v != "" {

@@ -7,12 +7,14 @@ import (
 	"io/fs"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.yaml.in/yaml/v3"
 
 	"hotline"
 	"hotline/acd/roster"
 	"hotline/ivr/demo"
 	"hotline/sip"
+	"hotline/trunks"
 	"hotline/trunks/routes"
 )
 
@@ -136,5 +138,25 @@ func (h *house) seedPhone(ctx context.Context, d demoStaff) error {
 	_, err = h.routes.CreateRoute(ctx, routes.Route{
 		Name: "Demo phone", Enabled: true, Trunks: []string{t.ID}, Settings: routes.Settings{Prefixes: d.Phone.Prefixes, CallerID: d.Phone.CallerID},
 	})
+	return err
+}
+
+// seedAsterisk makes the trunk by which calls from this machine come in through the demonstration's Asterisk, once in the life of a
+// database.
+func seedAsterisk(ctx context.Context, pool *pgxpool.Pool) error {
+	var seeded bool
+	if err := pool.QueryRow(ctx, "select exists (select from seeded where name = 'demo-asterisk')").Scan(&seeded); err != nil || seeded {
+		return err
+	}
+	d, err := trunks.Open(ctx, pool, nil)
+	if err != nil {
+		return err
+	}
+	_, err = d.CreateTrunk(ctx, trunks.Trunk{Name: "demo-asterisk", Enabled: true, Settings: trunks.TrunkSettings{
+		Edge: trunks.EdgeAsterisk, MatchAddresses: []string{"127.0.0.1"}, Country: "CN", NationalPrefix: "0", InternationalPrefix: "00"}})
+	if err != nil && hotline.KindOf(err) != hotline.Conflict {
+		return err
+	}
+	_, err = pool.Exec(ctx, "insert into seeded (name, at) values ('demo-asterisk', now()) on conflict do nothing")
 	return err
 }

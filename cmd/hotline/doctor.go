@@ -41,7 +41,7 @@ func runDoctor(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	}
 	failed := 0
 	for _, examine := range []func(context.Context, config) []finding{
-		examineHTTP, examineSIP, examineBrowsers, examineRTP, examineCertificates, examineDatabase, examineSpeech, examineDisk, examineLimits,
+		examineHTTP, examineSIP, examineBrowsers, examineRTP, examineCertificates, examineAsterisk, examineDatabase, examineSpeech, examineDisk, examineLimits,
 	} {
 		for _, f := range examine(ctx, c) {
 			switch {

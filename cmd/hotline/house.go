@@ -262,6 +262,9 @@ func (h *house) reconcile(ctx context.Context) error {
 	if err := h.recordings.Repair(ctx); err != nil && ctx.Err() == nil {
 		h.log.Error("recordings of the process before could not be repaired", "err", err)
 	}
+	if h.edges.picker != nil {
+		return h.edges.picker.Run(ctx)
+	}
 	return nil
 }
 
@@ -296,6 +299,9 @@ func (h *house) drained(ctx context.Context) {
 func (h *house) close() {
 	if h.listener != nil {
 		h.listener.Close()
+	}
+	if h.edges.spool != nil {
+		h.edges.spool.Close()
 	}
 	if h.journal != nil {
 		h.journal.Close()
