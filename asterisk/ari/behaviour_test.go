@@ -129,11 +129,13 @@ var behaviours = []struct {
 	{"an Asterisk that is absent is waited for", absent},
 	{"an Asterisk that is too old is refused", tooOld},
 	{"answers are outcomes: 404, 409, 412, 422, 400, 403, 500, 503", outcomes},
+	{"a bridge or channel that is just going is Gone, whatever Asterisk calls it", goneByOtherNames},
 	{"unreadable messages cost nothing", unreadable},
 	{"a field of another type does not cost the event", otherType},
 	{"an Up that fails drops the connection and is tried again", failingUp},
 	{"without a connection a request is Unavailable at once", notConnected},
 	{"a dialled connection has to show user and password", dialledAuth},
+	{"an Asterisk that does not dial is connected by its URL, until it does", dialledNot},
 	{"a dialled connection that is opened anew takes the place of the older", dialledAnew},
 }
 
@@ -553,6 +555,22 @@ func outcomes(t *testing.T) {
 	}
 }
 
+// goneByOtherNames: Asterisk says 409 of a bridge that is being destroyed, and 400 of a channel that is to be added to one and is gone.
+func goneByOtherNames(t *testing.T) {
+	st := begin(t, ari.HTTP).up(1)
+	_, err := st.c.CreateBridge(t.Context(), "hl-b-1", "mixing")
+	st.fatal(err)
+	failed := st.c.State().Failed
+	if err := st.c.AddToBridge(t.Context(), "hl-b-1", "nobody"); !ari.Gone(err) {
+		t.Fatalf("add: %v", err)
+	}
+	st.s.Rule(aritest.Rule{Method: "DELETE", Path: "/bridges/hl-b-1", Status: 409, Message: "Bridge not in Stasis application"})
+	if err := st.c.DestroyBridge(t.Context(), "hl-b-1"); !ari.Gone(err) {
+		t.Fatalf("destroy: %v", err)
+	}
+	st.equal("failures", st.c.State().Failed, failed)
+}
+
 func unreadable(t *testing.T) {
 	st := begin(t, ari.HTTP).up(1)
 	for _, raw := range []string{"", "{", "[]", "null", `"x"`, `{"type":7}`, `{"type":""}`, `{"message":"x"}`, strings.Repeat("[", 20000)} {
@@ -617,6 +635,20 @@ func dialledAuth(t *testing.T) {
 	_, err = st.s.Dial(t.Context(), url, st.s.User, st.s.Password)
 	st.fatal(err)
 	st.up(2)
+}
+
+func dialledNot(t *testing.T) {
+	st := begin(t, ari.Dialled, func(st *stage) { st.hurry = time.Millisecond }).up(1)
+	st.mark()
+	web := httptest.NewServer(http.HandlerFunc(st.c.Serve))
+	t.Cleanup(web.Close)
+	_, err := st.s.Dial(t.Context(), "ws"+strings.TrimPrefix(web.URL, "http"), st.s.User, st.s.Password)
+	st.fatal(err)
+	st.ear.until(t, "Down", func() bool { return len(st.ear.downs) == 1 })
+	st.up(2).mark()
+
+	waits := begin(t, ari.Dialled, func(st *stage) { st.cfg.URL, st.hurry = "", time.Millisecond })
+	waits.code("ari.not_dialled")
 }
 
 func dialledAnew(t *testing.T) {

@@ -28,7 +28,7 @@ type Client struct {
 	sieve    *sieve
 	arrivals chan *websocket.Conn // Dialled: what Asterisk has opened
 
-	replacedPause time.Duration
+	replacedPause, patience time.Duration
 
 	mu    sync.Mutex
 	conn  *conn // nil while there is none
@@ -44,7 +44,7 @@ func New(cfg Config, h Handler) (*Client, error) {
 	cfg = cfg.withDefaults()
 	c := &Client{
 		Requester: newRequester(cfg), h: h, watchers: watchers{byID: map[string][]*owner{}}, sieve: newSieve(),
-		arrivals: make(chan *websocket.Conn), replacedPause: replacedTime,
+		arrivals: make(chan *websocket.Conn), replacedPause: replacedTime, patience: patience,
 		state: State{Node: cfg.Name, Transport: cfg.Transport, Since: time.Now()},
 	}
 	c.via = c.courier

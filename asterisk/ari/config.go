@@ -18,7 +18,7 @@ const (
 // Config says which Asterisk and how.
 type Config struct {
 	Name      string        // of the node: in logs, events and errors
-	URL       string        // http(s)://host:8088; empty with transport Dialled
+	URL       string        // http(s)://host:8088; with Dialled it may be empty, and is where we connect when Asterisk does not
 	User      string        // of ari.conf; with Dialled, what Asterisk has to show
 	Password  string        // never logged
 	App       string        // Stasis application; "" means "hotline"

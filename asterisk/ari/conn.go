@@ -89,6 +89,9 @@ func (c *conn) read() {
 			c.fail(errReplaced)
 			return
 		}
+		if _, asked := events[w.Type]; !asked {
+			continue // told before the filter was set
+		}
 		c.events.Add(1)
 		if !c.queue.push(queued{w.event(""), data}) {
 			c.fail(errBacklog)

@@ -14,14 +14,14 @@ import (
 	"hotline"
 )
 
+// patience is how long Asterisk is waited for before we connect to it.
+const patience = 10 * time.Second
+
 // connect opens the websocket, or waits until Asterisk has opened one.
 func (c *Client) connect(ctx context.Context) (*websocket.Conn, error) {
 	if c.cfg.Transport == Dialled {
-		select {
-		case ws := <-c.arrivals:
-			return ws, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if ws, err := c.await(ctx); ws != nil || err != nil {
+			return ws, err
 		}
 	}
 	q, err := opEvents.request(with("app", c.cfg.App))
@@ -46,6 +46,27 @@ func (c *Client) connect(ctx context.Context) (*websocket.Conn, error) {
 			c.cfg.Name, c.cfg.URL)
 	}
 	return nil, c.refused(q, reply{res.StatusCode, body})
+}
+
+// await waits until Asterisk has opened the websocket. When it does not, and there is a URL, it returns nothing: it is for us to open it.
+// Asterisk 22.10 does not dial again when it was a write that failed.
+func (c *Client) await(ctx context.Context) (*websocket.Conn, error) {
+	patience := time.NewTimer(c.patience)
+	defer patience.Stop()
+	for {
+		select {
+		case ws := <-c.arrivals:
+			return ws, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-patience.C:
+		}
+		if c.cfg.URL != "" {
+			return nil, nil
+		}
+		c.note(hotline.Errorf(hotline.Unavailable, "ari.not_dialled", "Asterisk %s has not opened its websocket to us; look at websocket_client.conf and ari.conf "+
+			"(outbound_websocket), or restart it; with its URL given we would connect to it instead", c.cfg.Name))
+	}
 }
 
 // Serve takes the connection that Asterisk opens to us (transport Dialled), after it has shown user and password. A newer one takes

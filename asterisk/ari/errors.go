@@ -75,8 +75,11 @@ func (r *Requester) lost(q request, err error) error {
 // refused names an answer once: kinds are chosen here and nowhere else.
 func (r *Requester) refused(q request, a reply) error {
 	e := &Refused{Node: r.cfg.Name, Operation: q.op.name, ID: q.id, Status: a.status, Message: message(a)}
-	if q.op == opDestroyBridge && a.status == http.StatusConflict {
-		e.Status = http.StatusNotFound // it is going: Asterisk has taken it out of the application already
+	switch {
+	case q.op == opDestroyBridge && a.status == http.StatusConflict: // it is going: Asterisk has taken it out of the application already
+		e.Status = http.StatusNotFound
+	case (q.op == opAdd || q.op == opRemove) && a.status == http.StatusBadRequest: // one of the channels is not there any more
+		e.Status = http.StatusNotFound
 	}
 	switch e.Status {
 	case http.StatusNotFound:

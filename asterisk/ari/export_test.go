@@ -73,8 +73,8 @@ func Decode(data []byte) (Event, error) {
 	return w.event("fuzz"), err
 }
 
-// Hurry shortens the pause after another program has taken the application.
-func (c *Client) Hurry(d time.Duration) { c.replacedPause = d }
+// Hurry sets the pause after another program has taken the application, and how long Asterisk's own connection is waited for.
+func (c *Client) Hurry(d time.Duration) { c.replacedPause, c.patience = d, d }
 
 // Judge is what is known of a version.
 func Judge(version string, cfg Config) ([]Warning, error) { return judge(version, cfg) }

@@ -63,8 +63,9 @@ var (
 		answer: "Bridge", undo: opDestroyBridge})
 	opBridge  = declare(operation{name: "look at a bridge", method: http.MethodGet, path: "/bridges/{bridgeId}", answer: "Bridge"})
 	opBridges = declare(operation{name: "list bridges", method: http.MethodGet, path: "/bridges", answer: "List[Bridge]"})
-	opAdd     = declare(operation{name: "add to a bridge", method: http.MethodPost, path: "/bridges/{bridgeId}/addChannel", query: []string{"channel"}, answer: "void"})
-	opRemove  = declare(operation{name: "remove from a bridge", method: http.MethodPost, path: "/bridges/{bridgeId}/removeChannel",
+	opAdd     = declare(operation{name: "add to a bridge", method: http.MethodPost, path: "/bridges/{bridgeId}/addChannel",
+		query: []string{"channel", "inhibitConnectedLineUpdates"}, answer: "void"})
+	opRemove = declare(operation{name: "remove from a bridge", method: http.MethodPost, path: "/bridges/{bridgeId}/removeChannel",
 		query: []string{"channel"}, answer: "void"})
 )
 
@@ -91,6 +92,7 @@ var (
 
 // parametersSince are parameters that Asterisk 16 does not have. They are sent only when they are given.
 var parametersSince = map[string]map[string]string{
-	"DELETE /channels/{channelId}": {"reason_code": "20"},
-	"POST /channels/externalMedia": {"data": "20", "transport_data": "22.8"},
+	"DELETE /channels/{channelId}":        {"reason_code": "20"},
+	"POST /bridges/{bridgeId}/addChannel": {"inhibitConnectedLineUpdates": "18"},
+	"POST /channels/externalMedia":        {"data": "20", "transport_data": "22.8"},
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,7 +89,8 @@ func outbound(url, user, password string) map[string]string {
 	return map[string]string{
 		"websocket_client.conf": "[hotline]\ntype = websocket_client\nuri = " + url + "\nprotocols = ari\nusername = " + user + "\npassword = " + password +
 			"\nconnection_type = persistent\nconnection_timeout = 2000\nreconnect_interval = 250\n",
-		"ari.conf": "\n[hotline-out]\ntype = outbound_websocket\nwebsocket_client_id = hotline\napps = hotline\nsubscribe_all = no\nlocal_ari_user = hotline\n",
+		"ari.conf": "\n[hotline-out]\ntype = outbound_websocket\nwebsocket_client_id = hotline\napps = hotline\nsubscribe_all = no\nlocal_ari_user = hotline\n\n[" + user +
+			"]\ntype = user\npassword = " + password + "\n",
 	}
 }
 
@@ -102,36 +104,37 @@ type way struct {
 	w *wire
 }
 
+// connect starts an Asterisk and a client on it. An Asterisk that dials the client does so from the beginning, before there is one.
 func connect(t *testing.T, transport ari.Transport) way {
 	t.Helper()
 	e := newEar()
-	cfg := ari.Config{Name: "real", User: "hotline", Password: "a-password-of-17-K", Transport: transport, PingEvery: 500 * time.Millisecond, Retry: time.Millisecond}
+	cfg := ari.Config{Name: "real", User: "other", Password: "a-password-of-17-K", Transport: transport, PingEvery: 500 * time.Millisecond, Retry: time.Millisecond}
 	extra := map[string]string{"extensions.conf": echo}
 	var w *wire
-	var c *ari.Client
+	var serves atomic.Pointer[ari.Client]
 	if transport == ari.Dialled {
-		c = client(t, cfg, e)
-		web := &http.Server{Handler: http.HandlerFunc(c.Serve)}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		served := make(chan struct{})
-		go func() { defer close(served); _ = web.Serve(l) }()
-		t.Cleanup(func() { _ = web.Close(); <-served })
-		w = newWire(t, l.Addr().String())
-		start(t, c)
+		web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if c := serves.Load(); c != nil {
+				c.Serve(rw, r)
+				return
+			}
+			http.Error(rw, "not yet", http.StatusServiceUnavailable)
+		}))
+		t.Cleanup(web.Close)
+		w = newWire(t, web.Listener.Addr().String())
 		for name, text := range outbound("ws://"+w.Addr().String()+"/asterisk/real", cfg.User, cfg.Password) {
 			extra[name] = text
 		}
 	}
 	a := asterisktest.Start(t, asterisktest.Options{Extra: extra})
+	cfg.URL = a.URL
 	if transport != ari.Dialled {
 		w = newWire(t, strings.TrimPrefix(a.URL, "http://"))
 		cfg.URL, cfg.User, cfg.Password = "http://"+w.Addr().String(), a.User, a.Password
-		c = run(t, cfg, e)
 	}
-	st := &stage{T: t, c: c, ear: e, cfg: cfg}
+	st := &stage{T: t, c: client(t, cfg, e), ear: e, cfg: cfg}
+	serves.Store(st.c)
+	start(t, st.c)
 	st.up(1)
 	return way{stage: st, a: a, w: w}
 }

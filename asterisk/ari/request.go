@@ -167,7 +167,7 @@ func (r *Requester) ask(ctx context.Context, q request) (reply, error) {
 		return a, nil
 	}
 	err = r.refused(q, a)
-	if !normal(a.status) {
+	if !normal(status(err)) {
 		r.failed.Add(1)
 		r.note(err)
 	}

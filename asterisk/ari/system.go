@@ -12,9 +12,10 @@ func (r *Requester) CreateBridge(ctx context.Context, id, kind string) (Bridge, 
 	return out, err
 }
 
-// AddToBridge puts channels into a bridge; one that is there already stays.
+// AddToBridge puts channels into a bridge; one that is there already stays. They do not learn who else is there: a trunk that shows
+// identities would be sent a re-INVITE for it.
 func (r *Requester) AddToBridge(ctx context.Context, bridge string, channels ...string) error {
-	return r.do(ctx, opAdd, with("bridgeId", bridge, "channel", strings.Join(channels, ",")), nil)
+	return r.do(ctx, opAdd, with("bridgeId", bridge, "channel", strings.Join(channels, ","), "inhibitConnectedLineUpdates", "true"), nil)
 }
 
 // RemoveFromBridge takes channels out of a bridge. One that is not there is Unprocessable.
