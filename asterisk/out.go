@@ -204,15 +204,16 @@ func (l *Leg) attempt() {
 	l.join()
 }
 
-// shows are the variables that let the called see who calls (RFC 3323 when nobody is to be seen).
+// shows are the variables that let the called see who calls (RFC 3323 when nobody is to be seen). On a channel that we dial we are the
+// connected line.
 func shows(from call.Party) map[string]string {
-	v := map[string]string{}
+	v := map[string]string{"CONNECTEDLINE(pres,i)": "allowed"}
 	if from.Number != "" {
-		v["CALLERID(num)"] = header.User(from.Number)
-		v["CALLERID(name)"] = header.Display(from.Display)
+		v["CONNECTEDLINE(num,i)"] = header.User(from.Number)
+		v["CONNECTEDLINE(name,i)"] = header.Display(from.Display)
 	}
 	if from.Withheld || from.Number == "" {
-		v["CALLERID(pres)"] = "prohib"
+		v["CONNECTEDLINE(pres,i)"] = "prohib"
 	}
 	return v
 }
