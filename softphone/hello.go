@@ -104,6 +104,9 @@ func (st *station) welcome(s *session, id string, d helloData, config ConfigView
 		s.begin()
 		s.watches = false
 		r.Snapshot = st.snapshot(s, config)
+		if st.call != nil {
+			st.whose(st.call.ID)
+		}
 	}
 	r.Stream, r.Seq = s.stream, s.seq-uint64(len(missed))
 	s.socket.send(reply{Reply: id, OK: true, Data: r}.frame())

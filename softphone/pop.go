@@ -57,6 +57,7 @@ func (g *Gateway) fill(ctx context.Context, p Pop, who Identity) (Pop, error) {
 		if c.Queue != "" {
 			p.Queue = c.Queue
 		}
+		p.Party = c.Party
 		p.Path = make([]PopStep, 0, len(c.Path))
 		for _, s := range c.Path {
 			p.Path = append(p.Path, PopStep(s))
@@ -168,13 +169,13 @@ func (g *Gateway) addressed(p Pop) Pop {
 	return p
 }
 
-// popAddress fills a template. What a caller may choose cannot leave the place it is put in.
+// popAddress fills a template; {number} and {ticket} are both the ticket's, empty as long as there is none. What a caller may choose cannot leave the place it is put in.
 func popAddress(template string, p Pop) string {
 	ticket := ""
 	if p.Ticket != nil {
 		ticket = strconv.FormatInt(p.Ticket.Number, 10)
 	}
-	return strings.NewReplacer("{e164}", url.QueryEscape(p.Caller.Number), "{number}", url.QueryEscape(p.Caller.Number), "{ticket}", ticket,
+	return strings.NewReplacer("{e164}", url.QueryEscape(p.Caller.Number), "{number}", ticket, "{ticket}", ticket,
 		"{call}", url.QueryEscape(p.CallID), "{queue}", url.QueryEscape(p.Queue)).Replace(template)
 }
 
@@ -217,6 +218,28 @@ func (st *station) learnt(callID string, who Identity) bool {
 	defer st.mu.Unlock()
 	st.refresh(callID, full)
 	return true
+}
+
+// whose shows whom the call's ticket belongs to by now: who was chosen of several is not asked for again after a reload. The mutex is
+// held; it does not wait.
+func (st *station) whose(callID string) {
+	pop, shown := st.shown(callID)
+	if st.g.cfg.Pops == nil || !shown {
+		return
+	}
+	who := st.who
+	who.See = st.see()
+	st.g.tasks.start(func() {
+		ctx, cancel := context.WithTimeout(st.g.ctx, 5*time.Second)
+		defer cancel()
+		full, err := st.g.fill(ctx, pop, who)
+		if err != nil || full.Party == pop.Party {
+			return
+		}
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.refresh(callID, full)
+	})
 }
 
 // shown returns the pop of a call that the agent is shown in some way. The mutex is held.

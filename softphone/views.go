@@ -84,6 +84,7 @@ type Pop struct {
 	Path        []PopStep    `json:"path"`
 	Ticket      *PopTicket   `json:"ticket"`
 	Matches     []PopMatch   `json:"matches"`
+	Party       string       `json:"party"` // of the matches, whom the ticket of the call belongs to; "": nobody has said
 	OpenTickets []PopTicket  `json:"open_tickets"`
 	Contacts    []PopContact `json:"contacts"` // the last five
 	URL         *string      `json:"pop_url"`
@@ -173,7 +174,7 @@ type ConfigView struct {
 	Codes   []CodeView `json:"codes"`   // of a wrap-up
 	Queues  []Named    `json:"queues"`
 	Agents  []Person   `json:"agents"`
-	PopURL  *string    `json:"pop_url"` // the address of a foreign system, with {e164} and {ticket}
+	PopURL  *string    `json:"pop_url"` // the address of a foreign system, with {e164} and {number}, the ticket's
 	ICE     ICEView    `json:"ice"`
 }
 

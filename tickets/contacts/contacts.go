@@ -39,6 +39,7 @@ type Call struct {
 	Queue     string
 	Path      []Step
 	StartedAt time.Time
+	Party     string // whom the ticket of the call belongs to; "" when that is nobody yet
 }
 
 // Step is a node of the flow that the caller has passed.

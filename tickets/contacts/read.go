@@ -56,7 +56,7 @@ func Read(ctx context.Context, db *pgxpool.Pool, q Query) (Pop, error) {
 	p := Pop{Matches: []Match{}, Open: []Ticket{}, Contacts: []Contact{}}
 	b := &pgx.Batch{}
 	b.Queue(`
-		select c.id::text, c.direction, c.caller, c.caller_name, c.verified, c.language, c.queue, c.path, c.started_at, t.number, t.subject, t.state, t.queue, t.updated_at
+		select c.id::text, c.direction, c.caller, c.caller_name, c.verified, c.language, c.queue, c.path, c.started_at, coalesce(t.party_id::text, ''), t.number, t.subject, t.state, t.queue, t.updated_at
 		from call c left join ticket t on t.number = c.ticket where c.id = @call::uuid`, args).Query(p.call)
 	b.Queue(`with `+whose+` select p.id::text, p.name, p.company, p.vip, p.notes, p.language, w.level from w join party p on p.id = w.id`, args).
 		Query(into(pgx.RowToStructByPos[Match], &p.Matches))
@@ -96,7 +96,7 @@ func (p *Pop) call(rows pgx.Rows) error {
 			subject, state, queue *string
 			at                    *time.Time
 		}
-		if err := rows.Scan(&c.ID, &c.Direction, &c.Number, &c.Name, &c.Verified, &c.Language, &c.Queue, &path, &c.StartedAt, &t.number, &t.subject, &t.state, &t.queue, &t.at); err != nil {
+		if err := rows.Scan(&c.ID, &c.Direction, &c.Number, &c.Name, &c.Verified, &c.Language, &c.Queue, &path, &c.StartedAt, &c.Party, &t.number, &t.subject, &t.state, &t.queue, &t.at); err != nil {
 			return err
 		}
 		c.Withheld, c.StartedAt = c.Number == "", c.StartedAt.UTC()

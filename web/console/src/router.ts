@@ -44,6 +44,7 @@ export const router = createRouter({
         { path: 'numbers', name: 'numbers', component: () => import('./pages/setup/NumbersPage.vue'), meta: telephony },
         { path: 'trunks', name: 'trunks', component: () => import('./pages/setup/TrunksPage.vue'), meta: telephony },
         { path: 'trunks/:id', name: 'trunk', component: () => import('./pages/setup/TrunkPage.vue'), meta: telephony },
+        { path: 'asterisks', name: 'asterisks', component: () => import('./pages/setup/AsterisksPage.vue'), meta: telephony },
         { path: 'agents', name: 'agents', component: () => import('./pages/setup/AgentsPage.vue'), meta: { needs: 'agents.read' } },
         { path: 'teams', name: 'teams', component: () => import('./pages/setup/TeamsPage.vue'), meta: { needs: 'agents.write' } },
         { path: 'skills', name: 'skills', component: () => import('./pages/setup/SkillsPage.vue') },

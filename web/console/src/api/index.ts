@@ -52,6 +52,10 @@ export const api = {
     update: (trunk: string, value: object) => http.put<T.Trunk>(`/trunks/${id(trunk)}`, value),
     remove: (trunk: string, version: number) => http.delete<void>(`/trunks/${id(trunk)}`, { version }),
   },
+  asterisks: {
+    list: () => http.get<T.Page<T.AsteriskNode>>('/asterisks'),
+    drain: (node: string, draining: boolean) => http.put<T.AsteriskNode>(`/asterisks/${id(node)}/drain`, { draining }),
+  },
   numbers: {
     list: () => http.get<T.Page<T.PhoneNumber>>('/numbers'),
     put: (number: string, value: object) => http.put<T.PhoneNumber>(`/numbers/${id(number)}`, value),

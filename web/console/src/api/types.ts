@@ -268,7 +268,21 @@ export interface TrunkSettings {
   options_interval_s?: number
   srtp?: boolean
   session_timer_s?: number
-
+  edge?: string
+  dial?: string
+}
+export interface AsteriskNode {
+  name: string
+  connected: boolean
+  since: string | null
+  draining: boolean
+  version: string
+  warnings: { code: string; text: string }[]
+  rtt_ms: number
+  calls: number
+  counts: { accepted: number; refused: number; rejected: number; dialled: number; lost: number; adopted: number; swept: number; reconnects: number }
+  last_error: string
+  last_error_code: string
 }
 export interface TrunkState {
   status: 'up' | 'down' | 'unknown' | 'disabled'
@@ -399,6 +413,8 @@ export interface SystemStatus {
   quarantined: number
   database: 'ok' | 'away'
   sip: { listening: boolean; udp: string; tcp: string; tls: string; legs: number; half_open: number; trunks_up: number; trunks_down: string[] | null }
+  asterisks: string[]
+  asterisks_down: string[]
   media: { ports_in_use: number; ports: number }
   calls: { live: number; max: number }
 }

@@ -1,7 +1,7 @@
 import type { Component } from 'vue'
 import {
   Activity, Bell, CalendarClock, ClipboardCheck, Coffee, GraduationCap, Hash, Headphones, Headset, KeyRound, LayoutDashboard, ListOrdered, Phone,
-  Route, ScrollText, Settings2, Ticket, TowerControl, UserCog, Users, UsersRound, Volume2, Workflow,
+  Route, ScrollText, Server, Settings2, Ticket, TowerControl, UserCog, Users, UsersRound, Volume2, Workflow,
 } from '@lucide/vue'
 import type { Ability } from './can'
 
@@ -33,6 +33,7 @@ export const setupPlaces: Place[] = [
   { name: 'numbers', key: 'numbers', icon: Hash, keys: 'g n', needs: 'setup.read', group: 'telephony' },
   { name: 'trunks', key: 'trunks', icon: TowerControl, keys: 'g r', needs: 'setup.read', group: 'telephony' },
   { name: 'routes', key: 'routes', icon: Route, keys: 'g z', needs: 'setup.read', group: 'telephony' },
+  { name: 'asterisks', key: 'asterisks', icon: Server, keys: 'g v', needs: 'setup.read', group: 'telephony' },
   { name: 'queues', key: 'queues', icon: ListOrdered, keys: 'g q', needs: 'queues.write', group: 'work' },
   { name: 'agents', key: 'agents', icon: Headset, keys: 'g e', needs: 'agents.read', group: 'work' },
   { name: 'teams', key: 'teams', icon: UsersRound, keys: 'g m', needs: 'agents.write', group: 'work' },

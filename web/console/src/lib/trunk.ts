@@ -29,6 +29,8 @@ export interface TrunkForm {
   optionsInterval: number | null
   srtp: boolean
   sessionTimer: number | null
+  edge: string
+  dial: string
 }
 
 const orNull = (n: unknown): number | null => (typeof n === 'number' && n !== 0 ? n : null)
@@ -63,6 +65,8 @@ export function formOf(trunk: Pick<Trunk, 'name' | 'enabled' | 'settings'>): Tru
     optionsInterval: orNull(s.options_interval_s),
     srtp: Boolean(s.srtp),
     sessionTimer: orNull(s.session_timer_s),
+    edge: s.edge || 'sip',
+    dial: s.dial ?? '',
   }
 }
 
@@ -89,7 +93,9 @@ export function settingsOf(f: TrunkForm): TrunkSettings {
     options_interval_s: f.optionsInterval ?? 0,
     srtp: f.srtp,
     session_timer_s: f.sessionTimer ?? 0,
+    edge: f.edge,
   }
+  if (f.edge === 'asterisk' && f.dial.trim()) s.dial = f.dial.trim()
   if (f.digest) s.match_digest = { username: f.digestUser.trim(), ...(f.digestPassword && { password: f.digestPassword }) }
   if (f.register) {
     s.register = {
@@ -106,5 +112,5 @@ export const trunkPaths = [
   'settings.register.registrar', 'settings.register.username', 'settings.register.auth_username', 'settings.register.realm', 'settings.register.auth.username',
   'settings.register.password', 'settings.register.expires_s', 'settings.host', 'settings.port', 'settings.transport', 'settings.codecs*', 'settings.dtmf', 'settings.country',
   'settings.national_prefix', 'settings.international_prefix', 'settings.trusted_identity', 'settings.max_calls', 'settings.max_cps', 'settings.options_interval_s',
-  'settings.srtp', 'settings.session_timer_s',
+  'settings.srtp', 'settings.session_timer_s', 'settings.edge', 'settings.dial',
 ]

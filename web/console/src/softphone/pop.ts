@@ -1,11 +1,11 @@
 // Who a caller is to the person who looks, from what the pop says. Pure.
 import type { Pop, PopMatch } from './protocol'
 
-/** The match that stands for the caller: the chosen one, the surest, or none. */
+/** The match that stands for the caller: the chosen one, whom the ticket belongs to, the surest, or none. */
 export function likely(pop: Pop | null | undefined, chosen?: string): PopMatch | null {
   const matches = pop?.matches ?? []
   const order = { verified: 0, known: 1, maybe: 2 }
-  return matches.find((m) => m.party.id === chosen) ?? [...matches].sort((a, b) => order[a.level] - order[b.level])[0] ?? null
+  return matches.find((m) => m.party.id === chosen) ?? matches.find((m) => m.party.id === pop?.party) ?? [...matches].sort((a, b) => order[a.level] - order[b.level])[0] ?? null
 }
 /** The same pop with names that were given since it was made. */
 export function withNames(pop: Pop, names: Map<string, string>): Pop {

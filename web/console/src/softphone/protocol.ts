@@ -74,6 +74,7 @@ export interface Pop {
   path: PathStep[] | null
   ticket: PopTicket | null
   matches: PopMatch[] | null
+  party?: string // of the matches, whom the ticket of the call belongs to
   open_tickets: PopTicket[] | null
   contacts: PopContact[] | null
   pop_url: string | null

@@ -58,6 +58,7 @@ export const desk = {
     reasons: 'Pause reasons',
     codes: 'Wrap-up codes',
     routes: 'Routes out',
+    asterisks: 'Asterisks',
     group: { telephony: 'Telephony', work: 'Work', administration: 'Administration' },
     profile: 'Profile',
   },

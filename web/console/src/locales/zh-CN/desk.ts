@@ -58,6 +58,7 @@ export const desk = {
     reasons: '暂停原因',
     codes: '小结代码',
     routes: '外呼路由',
+    asterisks: 'Asterisk 节点',
     group: { telephony: '电话', work: '坐席与队列', administration: '管理' },
     profile: '我的',
   },
