@@ -51,14 +51,15 @@ func (o *operation) request(p params) (request, error) {
 				return q, fmt.Errorf("ari: %s: %s is empty", o.name, name)
 			}
 			q.path = strings.Replace(q.path, hole, url.PathEscape(value), 1)
+			q.id = value
 		case !slices.Contains(o.query, name):
 			return q, fmt.Errorf("ari: %s does not declare %s", o.name, name)
 		case value != "":
 			args = append(args, name+"="+strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
 		}
-		if strings.HasSuffix(o.path, hole) || q.id == "" {
-			q.id = value
-		}
+	}
+	if q.id == "" {
+		q.id = p.values["channelId"]
 	}
 	slices.Sort(args)
 	q.args = strings.Join(args, "&")
@@ -128,7 +129,7 @@ func (r *Requester) do(ctx context.Context, o *operation, p params, out any) err
 	if o.undo == nil {
 		a, err = r.ask(ctx, q)
 	} else {
-		a, err = r.make(ctx, q, p)
+		a, err = r.make(ctx, q)
 	}
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ type made struct {
 
 // make carries a request that makes something. When nobody waits for it any more, or when its outcome is unknown, what it may have
 // made is taken back: the request itself is never cut short, because Asterisk would go on with it after a DELETE that came too soon.
-func (r *Requester) make(ctx context.Context, q request, p params) (reply, error) {
+func (r *Requester) make(ctx context.Context, q request) (reply, error) {
 	done := make(chan made, 1)
 	life, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Timeout)
 	r.wg.Go(func() {
@@ -26,7 +26,7 @@ func (r *Requester) make(ctx context.Context, q request, p params) (reply, error
 	select {
 	case m := <-done:
 		if m.err != nil && Unavailable(m.err) {
-			r.wg.Go(func() { r.takeBack(q.op.undo, itsID(q, p), true) })
+			r.wg.Go(func() { r.takeBack(q.op.undo, q.id, true) })
 		}
 		return m.a, m.err
 	case <-ctx.Done():
@@ -35,18 +35,10 @@ func (r *Requester) make(ctx context.Context, q request, p params) (reply, error
 		m := <-done
 		unknown := m.err != nil && Unavailable(m.err)
 		if m.err == nil || unknown {
-			r.takeBack(q.op.undo, itsID(q, p), unknown)
+			r.takeBack(q.op.undo, q.id, unknown)
 		}
 	})
 	return reply{}, r.lost(q, ctx.Err())
-}
-
-// itsID is the id of what is made: ours.
-func itsID(q request, p params) string {
-	if id := p.values["channelId"]; id != "" {
-		return id
-	}
-	return q.id
 }
 
 // takeBack deletes something that nobody wants. When it is unknown whether it was made, a 404 may come too early: it asks again.
