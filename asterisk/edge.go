@@ -173,3 +173,12 @@ func (e *Edge) Carries(trunkID string) bool {
 	t := e.cfg.Directory.Trunk(trunkID)
 	return t != nil && t.Settings.OnAsterisk()
 }
+
+// Asks returns, by the names of the nodes, what requests are made with, for those who look after callers beside their legs.
+func (e *Edge) Asks() map[string]*ari.Requester {
+	out := make(map[string]*ari.Requester, len(e.nodes))
+	for _, n := range e.nodes {
+		out[n.name] = n.client.Requester
+	}
+	return out
+}

@@ -146,7 +146,7 @@ func (l *Leg) end(why call.Cause) bool {
 		l.out.stop()
 		l.out.lease.End()
 	}
-	l.refer.drop()
+	l.refer.drop(why)
 	l.deliver(call.Event{Kind: call.Ended, Cause: why})
 	close(l.done)
 	l.log.Debug("leg ended", "q850", why.Q850, "sip", why.SIP, "by", why.By, "text", why.Text)

@@ -15,18 +15,29 @@ const referLimit = time.Minute // for the outcome of a transfer
 // referral is a transfer, one each way at a time.
 type referral struct {
 	reply  func(error) // of Refer, until the outcome is known
+	sent   bool        // the peer was asked
+	cancel func()
 	asked  bool        // the peer has asked for one that has no outcome yet
 	giveUp func()
 }
 
-func (r *referral) drop() {
-	if r.giveUp != nil {
-		r.giveUp()
+// drop ends what is under way with the leg. Asterisk hangs up when the peer has reported that its new call was answered, and says
+// nothing else of it: that end is the outcome.
+func (r *referral) drop(why call.Cause) {
+	for _, stop := range []func(){r.giveUp, r.cancel} {
+		if stop != nil {
+			stop()
+		}
 	}
-	if r.reply != nil {
+	if r.reply == nil {
+		return
+	}
+	if r.sent && why.By != "hotline" {
+		r.reply(nil)
+	} else {
 		r.reply(call.ErrGone)
-		r.reply = nil
 	}
+	r.reply = nil
 }
 
 // Refer asks the peer to call target.
@@ -45,9 +56,13 @@ func (l *Leg) Refer(ctx context.Context, target string) error {
 		}
 		l.refer.reply = reply
 		l.ask(func(ctx context.Context) error { return l.n.client.Redirect(ctx, l.channel, "PJSIP/"+target) }, func(err error) {
+			l.refer.sent = err == nil
 			if err != nil {
 				l.transferred(settled(err))
 			}
+		})
+		l.refer.cancel = l.after(referLimit, func() {
+			l.transferred(hotline.Errorf(hotline.Unavailable, "transfer.failed", "the transfer failed: the peer has not gone"))
 		})
 	})
 }
@@ -55,7 +70,8 @@ func (l *Leg) Refer(ctx context.Context, target string) error {
 // transferred tells Refer the outcome.
 func (l *Leg) transferred(err error) {
 	if reply := l.refer.reply; reply != nil {
-		l.refer.reply = nil
+		l.refer.cancel()
+		l.refer.reply, l.refer.sent, l.refer.cancel = nil, false, nil
 		reply(err)
 	}
 }
@@ -68,7 +84,11 @@ func (l *Leg) transferAsked(ev ari.Event) {
 	l.refer.asked = true
 	l.tellTransfer("channel_progress")
 	l.refer.giveUp = l.after(referLimit, func() { l.report(503) })
-	l.post(call.Event{Kind: call.TransferAsked, Target: ev.Refer.Number})
+	target := ev.Refer.Number
+	if ev.Refer.ProtocolID != "" { // an attended one: the dialog that is to be replaced (RFC 3891)
+		target += "?Replaces=" + ev.Refer.ProtocolID
+	}
+	l.post(call.Event{Kind: call.TransferAsked, Target: header.Cut(target, 1024)})
 }
 
 // ReportTransfer tells the peer what became of the transfer that it asked for: 200, or the code of the failure.
