@@ -29,6 +29,7 @@ type phone struct {
 	answered time.Time
 	packets  atomic.Int64 // of audio that came
 	sounding atomic.Int64 // those of them that were not silent
+	first    atomic.Int64 // the first of those: ns after the INVITE
 }
 
 // rings calls a number and fails the test when nobody answers.
@@ -104,7 +105,9 @@ func (p *phone) listen(ctx context.Context) {
 		p.packets.Add(1)
 		for _, b := range buf[12:n] {
 			if b|0x80 < 0xf0 { // more than a few steps from zero
-				p.sounding.Add(1)
+				if p.sounding.Add(1) == 1 {
+					p.first.Store(int64(time.Since(p.call.Invited)))
+				}
 				break
 			}
 		}
