@@ -104,13 +104,13 @@ func TestVersions(t *testing.T) {
 		"GIT-22-0123abc":                  "",
 		"GIT-master-0123abc":              "",
 		"":                                "",
-		"18.26.4":                         "old",
-		"16.28.0~dfsg-0+deb11u4":          "old",
-		"certified/18.9-cert16":           "old",
+		"18.26.4":                         "end old",
+		"16.28.0~dfsg-0+deb11u4":          "end old",
+		"certified/18.9-cert16":           "end old",
 	} {
-		warnings, err := ari.Judge(version, good())
+		err := ari.TooOld(version, good())
 		var got []string
-		for _, w := range warnings {
+		for _, w := range ari.Known(version) {
 			got = append(got, strings.TrimPrefix(w.Code, "ari.version."))
 			if !strings.Contains(w.Text, "install ") {
 				t.Errorf("%s: %s does not say how to mend it", version, w.Text)
@@ -126,7 +126,7 @@ func TestVersions(t *testing.T) {
 	}
 	cfg := good()
 	cfg.AllowOld = true
-	if _, err := ari.Judge("16.28.0", cfg); err != nil {
+	if err := ari.TooOld("16.28.0", cfg); err != nil {
 		t.Error(err)
 	}
 }

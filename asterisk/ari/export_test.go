@@ -76,8 +76,8 @@ func Decode(data []byte) (Event, error) {
 // Hurry sets the pause after another program has taken the application, and how long Asterisk's own connection is waited for.
 func (c *Client) Hurry(d time.Duration) { c.replacedPause, c.patience = d, d }
 
-// Judge is what is known of a version.
-func Judge(version string, cfg Config) ([]Warning, error) { return judge(version, cfg) }
+// TooOld refuses a version.
+func TooOld(version string, cfg Config) error { return tooOld(version, cfg) }
 
 // QuerySince says which parameters Asterisk 16 does not have.
 func (o Operation) QuerySince() map[string]string { return parametersSince[o.Method+" "+o.Path] }

@@ -108,7 +108,7 @@ func (c *Client) greet(ctx context.Context) (Info, error) {
 		}
 		return info, err
 	}
-	if info.Warnings, err = judge(info.Version, c.cfg); err != nil {
+	if err := tooOld(info.Version, c.cfg); err != nil {
 		return info, err
 	}
 	for _, w := range c.news(info) {

@@ -103,5 +103,5 @@ type wireInfo struct {
 }
 
 func (w wireInfo) info() Info {
-	return Info{Version: w.System.Version, EntityID: w.System.EntityID, Started: w.Status.Started.Time, Reloaded: w.Status.Reloaded.Time}
+	return Info{Warnings: Known(w.System.Version), Version: w.System.Version, EntityID: w.System.EntityID, Started: w.Status.Started.Time, Reloaded: w.Status.Reloaded.Time}
 }

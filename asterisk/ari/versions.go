@@ -54,19 +54,25 @@ var defects = []defect{
 // sinceWebsocket is when requests over the websocket came; Asterisk dials out since the minor version after it.
 var sinceWebsocket = map[int]release{20: {20, 14, 0}, 21: {21, 9, 0}, 22: {22, 4, 0}}
 
-// judge says what is known of a version. One that cannot work is an error. Certified versions have fixes of their own: of those
-// nothing is known but their branch.
-func judge(version string, cfg Config) ([]Warning, error) {
+// tooOld refuses a version that gets no security fixes.
+func tooOld(version string, cfg Config) error {
+	v, _ := parse(version)
+	if v[0] == 0 || v[0] >= oldest || cfg.AllowOld {
+		return nil
+	}
+	return hotline.Errorf(hotline.Invalid, "ari.version.old", "Asterisk %s: version %s gets no security fixes any more; install 20 or 22", cfg.Name, version)
+}
+
+// Known says what is known to be wrong with a version. Certified versions have fixes of their own: of those nothing is known but
+// their branch.
+func Known(version string) []Warning {
 	v, certified := parse(version)
 	branch := v[0]
-	if branch > 0 && branch < oldest && !cfg.AllowOld {
-		return nil, hotline.Errorf(hotline.Invalid, "ari.version.old", "Asterisk %s: version %s gets no security fixes any more; install 20 or 22", cfg.Name, version)
-	}
-	if branch == 21 {
-		return []Warning{{"ari.version.end", "branch 21 gets no security fixes any more; install 22"}}, nil
-	}
-	if certified {
-		return nil, nil
+	switch {
+	case branch == 21 || branch > 0 && branch < oldest:
+		return []Warning{{"ari.version.end", "branch " + strconv.Itoa(branch) + " gets no security fixes any more; install 22"}}
+	case certified:
+		return nil
 	}
 	var found []Warning
 	for _, d := range defects {
@@ -76,7 +82,7 @@ func judge(version string, cfg Config) ([]Warning, error) {
 		}
 		found = append(found, Warning{d.code, d.what + "; install " + until.String() + " or later"})
 	}
-	return found, nil
+	return found
 }
 
 func (r release) String() string {
