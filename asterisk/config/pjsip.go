@@ -171,6 +171,7 @@ func (w *writer) audio(t *text, transport string) {
 	if w.o.NoTransfers {
 		t.yes("allow_transfer", false)
 	}
+	t.yes("send_connected_line", false) // no re-INVITE because of the bridge that Hotline's audio joins by
 	t.yes("direct_media", false)
 	t.yes("rtp_symmetric", true)
 	t.yes("force_rport", true)

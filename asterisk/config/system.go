@@ -113,7 +113,7 @@ func (w *writer) client() File {
 	t.set("username", w.o.ARI.User)
 	t.set("password", w.o.ARI.Password)
 	t.set("connection_type", "persistent")
-	t.set("connection_timeout", "1000")
+	t.set("connection_timeout", "5000")
 	t.set("reconnect_interval", "500")
 	t.set("reconnect_attempts", "1000000000")
 	t.yes("tls_enabled", strings.HasPrefix(w.o.ARI.Hotline, "wss://"))

@@ -155,7 +155,7 @@ func (h *house) openAsterisk(_ context.Context, c config, _ bool) (err error) {
 		return err
 	}
 	h.edges.keeper, err = away.Keep(away.Config{
-		App: c.Asterisk.App, Nodes: c.guarded(), Command: []string{self, "guard"}, Mark: filepath.Join(c.DataDir, "guard"), Log: h.log,
+		App: c.Asterisk.App, Nodes: c.guarded(), Claim: h.edges.asterisk.Asks(), Command: []string{self, "guard"}, Mark: filepath.Join(c.DataDir, "guard"), Log: h.log,
 	})
 	if err != nil {
 		return err
