@@ -2,12 +2,14 @@ package asterisk
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"hotline/call"
 	"hotline/media"
 	"hotline/sip/caller"
+	"hotline/trunks"
 )
 
 func newCaller(t testing.TB, c caller.Config) *caller.Client {
@@ -85,4 +87,94 @@ func TestInbound(t *testing.T) {
 		t.Errorf("cause %+v", e.Cause)
 	}
 	r.gone()
+}
+
+// dual is the audio of a key.
+func dual(low, high float64, d time.Duration) *media.Prompt {
+	a, b := media.Tone(low, d, 0.3).PCM(), media.Tone(high, d, 0.3).PCM()
+	pcm := make([]int16, len(a))
+	for i := range pcm {
+		pcm[i] = a[i] + b[i]
+	}
+	return media.NewPrompt(pcm)
+}
+
+// A trunk that sends keys as audio only: they are heard while they are down, once.
+func TestKeysInTheAudio(t *testing.T) {
+	p := newPlant(t, freeUDP(t), func(s *trunks.TrunkSettings) { s.DTMF = "inband" })
+	r := p.newRig(t)
+	l, c := r.talking(newCaller(t, caller.Config{}))
+	long := c.Stream().Play(dual(770, 1336, 3*time.Second), media.PlayOptions{})
+	if e := next(t, l.box, call.DigitPressed); e.Digit != '5' {
+		t.Errorf("digit %c", e.Digit)
+	}
+	select {
+	case <-long.Done():
+		t.Error("the key was reported at its release")
+	default:
+	}
+	<-long.Done()
+	c.Stream().Play(dual(697, 1209, 100*time.Millisecond), media.PlayOptions{})
+	if e := next(t, l.box, call.DigitPressed); e.Digit != '1' {
+		t.Errorf("digit %c: a key was reported twice", e.Digit)
+	}
+	c.Hangup(t.Context())
+	next(t, l.box, call.Ended)
+	r.gone()
+}
+
+// Keys that come as telephone-event come at their release, and are not in the audio as well.
+func TestKeysByEvent(t *testing.T) {
+	p := newPlant(t, freeUDP(t))
+	r := p.newRig(t)
+	l, c := r.talking(newCaller(t, caller.Config{}))
+	tap := &ears{}
+	defer l.Audio().Tap(tap)()
+	for _, d := range "1590" {
+		began := time.Now()
+		if err := c.Stream().SendDigits(t.Context(), string(d), 200*time.Millisecond, 200*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		if e := next(t, l.box, call.DigitPressed); e.Digit != byte(d) {
+			t.Errorf("digit %c, want %c", e.Digit, d)
+		} else {
+			t.Logf("%c came %v after it went down; it was released after 200 ms", d, e.At.Sub(began).Round(time.Millisecond))
+		}
+	}
+	if level := media.Level(tap.pcm()); level > -50 {
+		t.Errorf("keys are in the audio too: %g dBm0", level)
+	}
+	c.Hangup(t.Context())
+	next(t, l.box, call.Ended)
+	r.gone()
+}
+
+// A trunk that speaks A-law has its audio in A-law all the way.
+func TestALaw(t *testing.T) {
+	p := newPlant(t, freeUDP(t), func(s *trunks.TrunkSettings) { s.Codecs = []string{"PCMA"} })
+	r := p.newRig(t)
+	l, c := r.talking(newCaller(t, caller.Config{}))
+	l.Audio().Play(media.Tone(440, 5*time.Second, 0.5), media.PlayOptions{})
+	r.hears(c.Stream(), 440)
+	if q := l.Audio().Quality(); q.Codec != media.PCMA.String() {
+		t.Errorf("codec %s", q.Codec)
+	}
+	for id := range r.edge.listed(t).channels {
+		if shown := p.a.CLI("core", "show", "channel", id); strings.Contains(shown, "Transcode: Yes") {
+			t.Errorf("Asterisk transcodes:\n%s", shown)
+		}
+	}
+	c.Hangup(t.Context())
+	next(t, l.box, call.Ended)
+	r.gone()
+}
+
+// listed is what the first node has.
+func (e *Edge) listed(t testing.TB) *listing {
+	t.Helper()
+	found, err := e.nodes[0].list(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }

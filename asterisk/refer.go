@@ -17,7 +17,7 @@ type referral struct {
 	reply  func(error) // of Refer, until the outcome is known
 	sent   bool        // the peer was asked
 	cancel func()
-	asked  bool        // the peer has asked for one that has no outcome yet
+	asked  bool // the peer has asked for one that has no outcome yet
 	giveUp func()
 }
 
