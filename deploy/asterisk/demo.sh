@@ -45,6 +45,10 @@ trap finish EXIT
 trap : INT
 trap '[ -z "$hotline" ] || kill -TERM "$hotline"' TERM
 
+until deploy/asterisk/run.sh "$root" "$run" -rx 'core waitfullybooted' >/dev/null 2>&1; do
+	kill -0 "$asterisk" 2>/dev/null || { echo "demo.sh: Asterisk does not start; the end of $run/log/console:" >&2; tail -n 5 "$run/log/console" >&2; exit 1; }
+	sleep 0.1
+done
 echo "Asterisk 22 at $sip (SIP) and $ari (ARI), its log is $run/log/full; call it by: bin/hotline call --to sip:4000@$sip"
 bin/hotline serve --demo &
 hotline=$!

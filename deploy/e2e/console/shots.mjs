@@ -14,12 +14,13 @@ const calls = (await api(first, 'GET', '/calls?limit=50')).items
 const heard = calls.find((c) => c.result === 'voicemail') ?? calls[0]
 const party = tickets.find((t) => t.party)?.party
 const trunk = (await api(first, 'GET', '/trunks')).items[0]
+const byAsterisk = (await api(first, 'GET', '/trunks')).items.find((t) => t.settings.edge === 'asterisk')
 const route = (await api(first, 'GET', '/outbound-routes')).items[0]
 const flow = (await api(first, 'GET', '/flows')).items[0]
 const pages = {
   tickets: '/tickets', ticket: heard && `/tickets/${heard.ticket}`, tasks: '/tasks', calls: '/calls', call: heard && `/calls/${heard.id}`, customers: '/customers',
   customer: party && `/customers/${party.id}`, flows: '/setup/flows', flow: flow && `/setup/flows/${flow.name}`, prompts: '/setup/prompts', hours: '/setup/hours',
-  hoursOne: '/setup/hours/office', queues: '/setup/queues', queue: '/setup/queues/support', board: '/board', mentions: '/mentions', agents: '/setup/agents', teams: '/setup/teams', skills: '/setup/skills', reasons: '/setup/pause-reasons', codes: '/setup/wrap-codes', routes: '/setup/routes', route: route && `/setup/routes/${route.id}`, numbers: '/setup/numbers', trunks: '/setup/trunks', trunk: trunk && `/setup/trunks/${trunk.id}`,
+  hoursOne: '/setup/hours/office', queues: '/setup/queues', queue: '/setup/queues/support', board: '/board', mentions: '/mentions', agents: '/setup/agents', teams: '/setup/teams', skills: '/setup/skills', reasons: '/setup/pause-reasons', codes: '/setup/wrap-codes', routes: '/setup/routes', route: route && `/setup/routes/${route.id}`, numbers: '/setup/numbers', trunks: '/setup/trunks', asterisks: '/setup/asterisks', byAsterisk: byAsterisk && `/setup/trunks/${byAsterisk.id}`, trunk: trunk && `/setup/trunks/${trunk.id}`,
   accounts: '/setup/accounts', tokens: '/setup/tokens', audit: '/setup/audit', system: '/setup/system', profile: '/profile', missing: '/nothing-here',
 }
 const faults = []
