@@ -33,6 +33,7 @@ type robot struct {
 type robotCall struct {
 	*robot
 	callID, tag string
+	from        string // its number
 	invite      string // of a call to the robot
 	target      string // of a call of the robot, from the 200
 	peer        string // To with its tag
@@ -203,7 +204,7 @@ func (c *robotCall) bye() {
 // request renders a request of a call of the robot.
 func (c *robotCall) request(method, branch, sdp string) {
 	seq := c.cseq
-	c.send(method + " " + c.target + " SIP/2.0\r\nVia: SIP/2.0/UDP " + c.at() + ";branch=z9hG4bK" + branch + ";rport\r\nMax-Forwards: 70\r\nFrom: <sip:+8613800138000@" +
+	c.send(method + " " + c.target + " SIP/2.0\r\nVia: SIP/2.0/UDP " + c.at() + ";branch=z9hG4bK" + branch + ";rport\r\nMax-Forwards: 70\r\nFrom: <sip:" + c.from + "@" +
 		c.at() + ">;tag=" + c.tag + "\r\nTo: " + c.peer + "\r\nCall-ID: " + c.callID + "\r\nCSeq: " + strconv.Itoa(seq) + " " + method +
 		"\r\nContact: <sip:robot@" + c.at() + ">\r\n" + body(sdp))
 }
@@ -283,12 +284,12 @@ func (b *robot) DialIn(context.Context) (calltest.Peer, error) { return b.invite
 
 func (b *robot) invites(number string) *robotCall {
 	uri := "sip:" + number + "@" + b.to.String()
-	c := &robotCall{
-		robot: b, callID: hotline.NewID(), tag: hotline.NewID(), target: uri, peer: "<" + uri + ">", cseq: 1, state: "calling",
-		answered: make(chan struct{}), gone: make(chan struct{}),
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	c := &robotCall{
+		robot: b, from: fmt.Sprintf("+86138%08d", len(b.calls)), callID: hotline.NewID(), tag: hotline.NewID(), target: uri, peer: "<" + uri + ">", cseq: 1, state: "calling",
+		answered: make(chan struct{}), gone: make(chan struct{}),
+	}
 	b.calls[c.callID] = c
 	c.request("INVITE", "i"+c.tag, offer)
 	return c
