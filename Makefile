@@ -53,6 +53,8 @@ packages-run:
 
 packages-test:
 	@deploy/debian/packages.sh run test
+	@deploy/asterisk/fetch.sh 22 >/dev/null
+	@deploy/asterisk/fetch.sh 16 >/dev/null
 
 bin/hotline: $(SOURCES) $(CONSOLE)/dist/index.html
 	CGO_ENABLED=0 go build $(GOFLAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/hotline

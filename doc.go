@@ -27,7 +27,7 @@
 //
 // # A call out
 //
-// softphone asks trunks/routes whether the number may be called, ivr originates a call whose own leg is dialled, and sip.Edge.Dial tries
+// softphone asks trunks/routes whether the number may be called, ivr originates a call whose own leg is dialled, and sip.Edge.Dial (or asterisk.Edge.Dial) tries
 // the trunks of the routes in their order.
 //
 // # Folders
@@ -40,6 +40,7 @@
 //	call         Leg, Call, Talk, the facts of a call and their Journal
 //	trunks       trunks and numbers; where calls may go out, through which trunks, and how many (trunks/routes)
 //	sip          native edge: dialogs, offer/answer, registration with trunks, SIP trace
+//	asterisk     Asterisk edge: its own ARI client, legs by external media, reconciling, the fallback while we are away, configuration
 //	recordings   keep, encrypt, find, play, expire
 //	tickets      parties, identities, tickets, timeline, search, audit
 //	acd          queues, those who wait in them, agents, and the offers between the two

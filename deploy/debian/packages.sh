@@ -3,7 +3,7 @@
 set -euo pipefail
 
 run=(postgresql-15 espeak-ng espeak-ng-data)
-test=(sip-tester baresip chromium sox fonts-noto-cjk iproute2 sipsak)
+test=(sip-tester baresip chromium sox fonts-noto-cjk iproute2 sipsak kamailio)
 
 wanted=()
 for set in "$@"; do
@@ -27,6 +27,10 @@ fi
 if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
 	"${sudo[@]}" mkdir -p /etc/postgresql-common
 	echo 'create_main_cluster = false' | "${sudo[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+fi
+# Kamailio is started by tests, on ports of theirs: the package's own service stays down.
+if [[ " ${missing[*]} " == *" kamailio "* && -d /run/systemd/system ]]; then
+	"${sudo[@]}" systemctl mask kamailio.service >/dev/null
 fi
 "${sudo[@]}" apt-get -qq -o APT::Update::Error-Mode=any update
 "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o Dpkg::Options::=--force-confold install "${missing[@]}" >/dev/null
