@@ -225,9 +225,12 @@ func (c *Call) endCause(why, err error) Cause {
 
 // outcome is the call's result: what the script said, or what follows from where the call was when it ended.
 func (c *Call) outcome(why, err error, phase Phase, answered bool) Result {
+	result := c.verdict.result
 	switch {
-	case c.verdict.result != "":
-		return c.verdict.result
+	case errors.Is(why, ErrCut) && (result == ResultAnswered || result == ResultTransferred):
+		return ResultCutBySystem // in mid-sentence
+	case result != "":
+		return result
 	case errors.Is(why, ErrShutdown), errors.Is(why, ErrCut):
 		return ResultCutBySystem
 	case c.Info.Direction == Outbound && !answered:
