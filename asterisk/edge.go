@@ -52,6 +52,7 @@ type Edge struct {
 	adoption adoption
 	turn     atomic.Uint32  // of the nodes, for calls out
 	work     sync.WaitGroup // goroutines of legs, and requests without one
+	stopping atomic.Bool
 	ctx      context.Context
 	stop     context.CancelFunc
 }
@@ -112,6 +113,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	e.hangupAll()
 	e.stop()
 	e.work.Wait()
+	e.stopping.Store(true)
 	disconnect()
 	return cmp.Or(err, clients.Wait())
 }

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"hotline"
 	"hotline/asterisk/ari"
 	"hotline/call"
 	"hotline/trunks/rate"
@@ -29,11 +28,10 @@ const (
 	newBurst     = 150.0            // may come at once
 	unsettled    = 100              // calls of one node whose audio is not connected yet; more, and it is too slow for any new one
 	lookEvery    = 10 * time.Second // at endpoints, and for what is left over
-	lostAfter    = 30 * time.Second // without a connection the legs of a node are given up
 )
 
-var errReplaced = hotline.Errorf(hotline.Conflict, "asterisk.replaced",
-	"another program has taken over our application at this Asterisk; give each Hotline an asterisk_app of its own")
+// lostAfter is how long the legs of a node are kept without a connection. Shorter in tests.
+var lostAfter = 30 * time.Second
 
 // node is one Asterisk: the connection to it and its legs.
 type node struct {
@@ -50,7 +48,6 @@ type node struct {
 	owns      map[string]*Leg // by the ids of channels and bridges
 	draining  bool
 	up        bool // connected, and reconciled since
-	replaced  bool
 	downAt    time.Time
 	fresh     rate.Bucket
 	settling  int             // legs whose audio is not connected yet
@@ -154,21 +151,13 @@ func (n *node) isUp() bool {
 func (n *node) healthy() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.up && !n.draining && !n.replaced
+	return n.up && !n.draining
 }
 
 // Event takes what belongs to no leg. It implements [ari.Handler].
 func (n *node) Event(ev ari.Event) {
-	switch ev.Type {
-	case "StasisStart":
-		if ev.Channel != nil {
-			n.arrived(arrival{channel: *ev.Channel, args: ev.Args, at: time.Now()})
-		}
-	case "ApplicationReplaced":
-		n.mu.Lock()
-		n.replaced = true
-		n.mu.Unlock()
-		n.log.Error("no calls come from this Asterisk any more", "event", "alarm", "err", errReplaced)
+	if ev.Type == "StasisStart" && ev.Channel != nil {
+		n.arrived(arrival{channel: *ev.Channel, args: ev.Args, at: time.Now()})
 	}
 }
 
@@ -177,6 +166,9 @@ func (n *node) Down(err error) {
 	n.mu.Lock()
 	n.up, n.downAt = false, time.Now()
 	n.mu.Unlock()
+	if n.e.stopping.Load() {
+		return
+	}
 	n.log.Error("Asterisk is not connected; its calls are kept for a while", "event", "alarm", "err", err, "calls", len(n.all()))
 }
 

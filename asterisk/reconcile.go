@@ -18,7 +18,7 @@ func (n *node) Up(ctx context.Context, info ari.Info) error {
 		return err
 	}
 	n.mu.Lock()
-	n.up, n.replaced = true, false
+	n.up = true
 	n.suspects = map[string]bool{}
 	n.mu.Unlock()
 	n.log.Info("Asterisk is connected", "version", info.Version, "channels", len(found.channels), "legs", len(n.all()))

@@ -58,9 +58,6 @@ func (n *node) state() NodeState {
 		Rejected: n.counts.rejected.Load(), Dialled: n.counts.dialled.Load(), Lost: n.counts.lost.Load(), Adopted: n.counts.adopted.Load(),
 		Swept: n.counts.swept.Load(), Reconnects: c.Reconnects, Err: c.Err, ErrCode: c.Code,
 	}
-	if n.replaced {
-		s.Err, s.ErrCode = errReplaced.Error(), errReplaced.Code
-	}
 	return s
 }
 
