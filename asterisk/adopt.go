@@ -215,7 +215,7 @@ func (n *node) adopted(info call.Info, f found) *Leg {
 	l := n.newLeg(info, t)
 	l.channel, l.exists, l.entered = f.channel.ID, true, true
 	anew := info.LegID + "-" + hotline.NewID()
-	l.sound = sound{media: mediaPrefix + anew, bridge: bridgePrefix + anew, codec: codecOf(f.arg(7), codecs)}
+	l.sound = sound{media: mediaPrefix + anew, bridge: bridgePrefix + anew, codec: codecOf(f.arg(7), codecs), hush: true}
 	up := f.channel.State == "Up"
 	if info.Direction == call.Outbound {
 		l.out = &outbound{timeout: ringOut, dialled: true, rang: true}

@@ -386,3 +386,32 @@ func TestTakenAwayByTheDialplan(t *testing.T) {
 	}
 	st.until("the rest is taken away", func() bool { return slices.Equal(st.edge.held(), []string{id}) && st.edge.Stats().Legs == 0 })
 }
+
+// The connection is cut instead of an answer, though it was done: the call is made and taken all the same, and nothing is left of it.
+func TestLostAnswers(t *testing.T) {
+	for _, path := range []string{"/channels/externalMedia", "/bridges/*", "/bridges/*/addChannel", "/channels/*/answer"} {
+		st := newStage(t)
+		st.s.Rule(aritest.Rule{Method: http.MethodPost, Path: path, Times: 1, Cut: true})
+		l, id := st.up()
+		st.s.Digit(id, "1", 100*time.Millisecond)
+		next(t, l.box, call.DigitPressed)
+		st.s.Hangup(id, 16, 0)
+		st.ended(l)
+		st.gone()
+		st.stop()
+	}
+	for _, path := range []string{"/channels/create", "/channels/*/dial"} {
+		st := newStage(t)
+		st.s.Rule(aritest.Rule{Method: http.MethodPost, Path: path, Times: 1, Cut: true})
+		l, box := st.dial(call.Dial{To: "7000", TrunkID: st.trunk.ID})
+		st.until("it is dialled", func() bool { return st.s.Count(http.MethodPost, "/channels/"+l.Info().ForeignID+"/dial") > 0 })
+		st.until("it is answered", func() bool { return st.s.PicksUp(l.Info().ForeignID) })
+		next(t, box, call.Answered)
+		if err := l.Hangup(t.Context(), call.CauseNormal); err != nil {
+			t.Error(err)
+		}
+		st.ended(&caught{l, box})
+		st.gone()
+		st.stop()
+	}
+}

@@ -123,7 +123,7 @@ func (n *node) inboundLeg(a arrival, t *trunks.Trunk, number trunks.Number) *Leg
 	l.in = &inbound{}
 	l.channel, l.exists, l.entered = a.channel.ID, true, true
 	l.was(a.channel.State)
-	l.sound = sound{media: mediaPrefix + l.info.LegID, bridge: bridgePrefix + l.info.LegID, codec: codecOf(a.arg(7), t.Settings.Codecs)}
+	l.sound = sound{media: mediaPrefix + l.info.LegID, bridge: bridgePrefix + l.info.LegID, codec: codecOf(a.arg(7), t.Settings.Codecs), hush: l.in.up}
 	return l
 }
 
@@ -199,7 +199,7 @@ func (l *Leg) answer(reply func(error)) {
 	}
 	l.in.asked = true
 	channel := l.channel
-	l.ask(func(ctx context.Context) error { return l.n.client.Answer(ctx, channel) }, func(err error) {
+	l.ask(func(ctx context.Context) error { return l.n.pickUp(ctx, channel) }, func(err error) {
 		switch {
 		case l.over:
 		case err == nil:
@@ -209,4 +209,20 @@ func (l *Leg) answer(reply func(error)) {
 			l.after(joinAgain, func() { l.sound.release(settled(err)) })
 		}
 	})
+}
+
+// pickUp answers a channel. When Asterisk's word on it is lost, its state says whether it was done.
+func (n *node) pickUp(ctx context.Context, channel string) error {
+	err := n.client.Answer(ctx, channel)
+	for range joinTries {
+		if !ari.Unavailable(err) || ctx.Err() != nil || !n.isUp() {
+			return err
+		}
+		if c, e := n.client.Channel(ctx, channel); e != nil || c.State == "Up" {
+			err = e
+			continue
+		}
+		err = n.client.Answer(ctx, channel)
+	}
+	return err
 }

@@ -15,6 +15,9 @@ import (
 
 const ringOut = time.Minute // when Dial says nothing
 
+// lostWord is how long events are waited for that tell whether something was done.
+const lostWord = 2 * time.Second
+
 // slow is how long a trunk may take until somebody rings; then the next is tried, if there is one. Shorter in tests.
 var slow = 15 * time.Second
 
@@ -32,6 +35,8 @@ type outbound struct {
 	lease    *routes.Lease // nil: the trunk was named
 	tries    int
 	timeout  time.Duration
+	again    bool // the carrier of now was tried once more
+	began    bool // Asterisk has begun to dial
 	rang     bool // Ringing was told
 	dialled  bool // the trunk of now was
 	stopRing func()
@@ -188,7 +193,7 @@ func (e *Edge) setOut(d call.Dial, all []carrier, lease *routes.Lease) (*Leg, er
 // rings.
 func (l *Leg) attempt() {
 	o := l.out
-	l.exists, l.entered, o.dialled = true, false, false
+	l.exists, l.entered, o.dialled, o.began = true, false, false, false
 	channel := l.channel
 	l.ask(func(ctx context.Context) error {
 		_, err := l.n.client.Create(ctx, ari.CreateChannel{ID: channel, Endpoint: o.now.endpoint, Args: []string{"out"}, Variables: shows(o.now.from)})
@@ -198,6 +203,10 @@ func (l *Leg) attempt() {
 			return
 		}
 		l.exists = ari.Unavailable(err)
+		if l.exists && !o.again && l.n.isUp() { // its word was lost: once more, under another id
+			o.again = true
+			o.next = append([]carrier{o.now}, o.next...)
+		}
 		l.failed(call.Cause{Q850: 38, SIP: 500, Text: header.Cut("Asterisk cannot dial: "+err.Error(), 100), By: "backend"})
 	})
 	l.connect()
@@ -236,8 +245,17 @@ func (l *Leg) dial() {
 	l.ask(func(ctx context.Context) error {
 		return l.n.client.Dial(ctx, channel, o.timeout+10*time.Second) // Asterisk's own limit, should we be gone by then
 	}, func(err error) {
-		if err != nil && !ari.Gone(err) && channel == l.channel && !l.over {
-			l.failed(call.Cause{Q850: 38, SIP: 500, Text: header.Cut("Asterisk cannot dial: "+err.Error(), 100), By: "backend"})
+		why := func() {
+			if channel == l.channel && !l.over && !l.answered && !o.began {
+				l.failed(call.Cause{Q850: 38, SIP: 500, Text: header.Cut("Asterisk cannot dial: "+err.Error(), 100), By: "backend"})
+			}
+		}
+		switch {
+		case err == nil || ari.Gone(err):
+		case ari.Unavailable(err): // if it was done, events tell
+			l.after(lostWord, why)
+		default:
+			why()
 		}
 	})
 }
@@ -251,6 +269,9 @@ func (l *Leg) failed(why call.Cause) {
 
 // progressed takes how the dialling goes. Failures are told by the channel's end as well, with their cause.
 func (l *Leg) progressed(status string) {
+	if l.out != nil {
+		l.out.began = true
+	}
 	switch status {
 	case "RINGING", "PROGRESS":
 		if l.out != nil {

@@ -34,6 +34,7 @@ type sound struct {
 	ready         bool
 	stalled       bool          // Asterisk was lost while they were made: again after the reconnect
 	counted       bool          // among those of the node that are not ready
+	hush          bool          // something may play to the channel: it comes from the dialplan
 	held          bool          // the peer has put us on hold
 	waiting       []func(error) // Answer, until it is ready
 }
@@ -96,12 +97,17 @@ func (l *Leg) connect() {
 		if err == nil && !l.over {
 			err = l.stream.Configure(l.setup(from))
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+			s.made = true
+			s.tries = 0
+			l.join()
+		case ari.Unavailable(err) && !l.over && l.n.isUp() && s.tries < joinTries: // the answer was lost: whatever was made is taken away
+			s.tries++
+			l.renew()
+		default:
 			l.soundless(err)
-			return
 		}
-		s.made = true
-		l.join()
 	})
 }
 
@@ -135,7 +141,15 @@ func (l *Leg) join() {
 	}
 	s.joining = true
 	channel := l.channel
-	l.ask(func(ctx context.Context) error { return l.n.client.AddToBridge(ctx, s.bridge, channel, s.media) }, func(err error) {
+	hush := s.hush
+	l.ask(func(ctx context.Context) error {
+		if hush { // what plays to a channel drowns what comes from its bridge
+			if err := l.n.client.MusicOff(ctx, channel); ari.Gone(err) {
+				return err
+			}
+		}
+		return l.n.client.AddToBridge(ctx, s.bridge, channel, s.media)
+	}, func(err error) {
 		s.joining = false
 		switch {
 		case l.over:
@@ -145,7 +159,7 @@ func (l *Leg) join() {
 			s.ready, s.tries = true, 0
 			l.connected()
 		case ari.Gone(err): // what tells of the end is on its way
-		case s.tries < joinTries && !ari.Unavailable(err): // so it may be now, or the bridge is busy
+		case s.tries < joinTries && l.n.isUp(): // it may not be yet, the bridge may be busy, or the answer was lost
 			s.tries++
 			l.after(joinAgain, l.join)
 		default:
@@ -217,20 +231,17 @@ func (l *Leg) deaf() {
 		return
 	}
 	l.log.Warn("the audio of a leg was cut inside Asterisk and is connected again")
-	l.ask(func(ctx context.Context) error {
-		return worse(l.n.client.Hangup(ctx, s.media, 16), l.n.client.DestroyBridge(ctx, s.bridge))
-	}, func(error) {
-		if !l.over {
-			l.renew()
-		}
-	})
-	s.ready = false
+	l.renew()
 }
 
-// renew makes external media and bridge again, under new ids: those of before may not be free yet.
+// renew makes external media and bridge again, under new ids: what was there before is taken away, but may not be gone yet.
 func (l *Leg) renew() {
 	s := &l.sound
-	s.media, s.bridge = s.media+"'", s.bridge+"'"
+	media, bridge := s.media, s.bridge
+	l.ask(func(ctx context.Context) error {
+		return worse(l.n.client.Hangup(ctx, media, 16), l.n.client.DestroyBridge(ctx, bridge))
+	}, nil)
+	s.media, s.bridge = media+"'", bridge+"'"
 	s.begun, s.made, s.entered, s.joining, s.ready = false, false, false, false, false
 	l.n.add(l, s.media, s.bridge)
 	l.connect()
