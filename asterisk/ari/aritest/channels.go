@@ -3,10 +3,15 @@ package aritest
 import (
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
+
+// mediaMade counts the external-media channels of all stand-ins.
+var mediaMade atomic.Uint32
 
 func (st *state) doChannels(q Request, parts []string) (int, any) {
 	switch {
@@ -111,7 +116,9 @@ func (st *state) makeChannel(q Request, name string) (int, any) {
 	case "create":
 		st.enter(c, args)
 	case "externalMedia":
-		addr, port, _ := net.SplitHostPort(st.s.sink.LocalAddr().String())
+		_, port, _ := net.SplitHostPort(st.s.sink.LocalAddr().String())
+		n := mediaMade.Add(1)
+		addr := netip.AddrFrom4([4]byte{127, 1, byte(n / 250), byte(1 + n%250)}).String() // each sends from an address of its own, as from a port of its own
 		c.media, c.name = true, "UnicastRTP/"+q.Args["external_host"]
 		c.shown = map[string]string{"UNICASTRTP_LOCAL_ADDRESS": addr, "UNICASTRTP_LOCAL_PORT": port}
 		c.vars["UNICASTRTP_LOCAL_ADDRESS"], c.vars["UNICASTRTP_LOCAL_PORT"] = addr, port
