@@ -14,9 +14,10 @@ import (
 // Connect says whom the caller is connected with.
 type Connect struct {
 	Dialer   Dialer
-	Engine   *media.Engine // of the room they meet in
-	To       Dial          // CallID, LegID and Mailbox are filled in
-	Ringback *media.Music  // what the caller hears meanwhile; nil is what was heard before
+	Engine   *media.Engine  // of the room they meet in
+	To       Dial           // CallID, LegID and Mailbox are filled in
+	Ringback *media.Music   // what the caller hears meanwhile; nil is what was heard before
+	Observe  func(TalkView) // as in [TalkConfig]: of the two, once they talk
 }
 
 // Connect dials out and lets the two talk until one hangs up. It returns nil when they have talked, an error of kind Unavailable when
@@ -44,7 +45,7 @@ func (c *Call) Connect(ctx context.Context, o Connect) error {
 		return err
 	}
 	c.SetResult(ResultTransferred)
-	t := newTalk(c, TalkConfig{Engine: o.Engine})
+	t := newTalk(c, TalkConfig{Engine: o.Engine, Observe: o.Observe})
 	t.seats = []*seat{{number: out.dial.To, stream: out.leg.Audio(), leg: out.dial.LegID, out: out}}
 	_, err := t.hold(ctx)
 	return err

@@ -187,6 +187,12 @@ func (t *Talk) Hangup(agent string) error {
 	return nil
 }
 
+// End ends the conversation for everybody.
+func (t *Talk) End() error {
+	t.end = &TalkEnd{Kind: TalkCut, By: t.agent()}
+	return nil
+}
+
 // Record pauses and resumes the recordings. The error is of kind Conflict when nothing is recorded.
 func (t *Talk) Record(on bool) error {
 	if len(t.call.tapes) == 0 {

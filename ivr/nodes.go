@@ -200,7 +200,7 @@ func (r *run) connect(ctx context.Context, s *flow.Transfer) error {
 	i := r.call.Info
 	if r.x.cfg.Dialer != nil {
 		return r.call.Connect(ctx, call.Connect{
-			Dialer: r.x.cfg.Dialer, Engine: r.x.cfg.Engine, Ringback: ringback(),
+			Dialer: r.x.cfg.Dialer, Engine: r.x.cfg.Engine, Ringback: ringback(), Observe: r.observe,
 			To: call.Dial{TrunkID: i.TrunkID, To: s.To.Value, From: call.Party{Number: i.Dialled}, Timeout: s.Timeout},
 		})
 	}

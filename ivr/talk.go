@@ -128,7 +128,7 @@ func (r *run) sendOut(ctx context.Context, s *flow.Queue, to call.Destination) (
 	err := errNoDialer
 	if r.x.cfg.Dialer != nil {
 		err = r.call.Connect(ctx, call.Connect{
-			Dialer: r.x.cfg.Dialer, Engine: r.x.cfg.Engine, Ringback: ringback(),
+			Dialer: r.x.cfg.Dialer, Engine: r.x.cfg.Engine, Ringback: ringback(), Observe: r.observe,
 			To: call.Dial{To: to.Value, From: call.Party{Number: r.settings(s.Queue.Value).CallerID, Agent: to.From}, Timeout: ringsOut},
 		})
 	}

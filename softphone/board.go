@@ -119,6 +119,11 @@ func (g *Gateway) inTalk(c *BoardCall, v call.TalkView) {
 	if v.Agent != "" {
 		c.Agent = &Person{ID: v.Agent, Name: g.nameOf(v.Agent)}
 	}
+	for _, p := range v.Parties {
+		if p.Kind == "number" {
+			c.Number = p.Number
+		}
+	}
 	for _, s := range v.Supervisors {
 		c.Supervisors = append(c.Supervisors, BoardSupervisor{ID: s.ID, Name: s.Name, Mode: string(s.Mode)})
 	}

@@ -91,6 +91,7 @@ func init() { // the verbs use the table themselves
 		"supervise.start": of(superviseStart, MaySupervise, phone),
 		"supervise.mode":  of(superviseMode, MaySupervise, phone),
 		"supervise.stop":  of(superviseStop, MaySupervise, anyTab),
+		"supervise.end":   of(superviseEnd, MaySupervise, anyTab),
 
 		"board.watch":   of(boardWatchStart, MayWatch, anyTab),
 		"board.unwatch": of(boardWatchStop, "", anyTab),

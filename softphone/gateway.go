@@ -14,6 +14,7 @@ import (
 	"hotline/acd/board"
 	"hotline/call"
 	"hotline/media/peer"
+	"hotline/softphone/hook"
 	"hotline/tickets"
 )
 
@@ -71,7 +72,7 @@ type Gateway struct {
 
 	queues atomic.Pointer[[]acd.Queue] // as they were read last
 	board  boardWatch
-	hooks  chan hook
+	hooks  *hook.Poster
 }
 
 // New returns a gateway without browsers.
@@ -91,7 +92,7 @@ func New(cfg Config) (*Gateway, error) {
 	if cfg.Limits.Account == 0 {
 		cfg.Limits.Account = 8
 	}
-	g := &Gateway{cfg: cfg, log: cfg.Log, hooks: make(chan hook, hooksWaiting),
+	g := &Gateway{cfg: cfg, log: cfg.Log, hooks: hook.New(cfg.PopHook, cfg.Hook, cfg.Log),
 		sockets: map[*socket]string{}, accounts: map[string]int{}, stations: map[string]*station{}, talks: map[string]talk{}}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g, nil
@@ -105,8 +106,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 	all.Go(func() error { return g.follow(ctx) })
 	all.Go(func() error { return g.measure(ctx) })
 	all.Go(func() error { return g.pushBoard(ctx) })
-	for range hookWorkers {
-		all.Go(func() error { return g.runHooks(ctx) })
+	for range g.hooks.Workers() {
+		all.Go(func() error { return g.hooks.Run(ctx) })
 	}
 	err := all.Wait()
 	g.shut()

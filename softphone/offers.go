@@ -60,7 +60,7 @@ func (g *Gateway) Offer(_ context.Context, o acd.Offer) error {
 	case pop.Ticket == nil:
 		st.learn(o.CallID)
 	}
-	g.post(hook{Event: "offer", Agent: Person{ID: st.account, Name: st.who.Name}, Offer: v})
+	g.hooks.Post(o.CallID, ringing{Event: "offer", Agent: Person{ID: st.account, Name: st.who.Name}, Offer: v})
 	return nil
 }
 

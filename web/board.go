@@ -52,6 +52,7 @@ type BoardCall struct {
 	Direction   string                      `json:"direction"`
 	Caller      softphone.BoardCaller       `json:"caller"`
 	Agent       api.Null[Owner]             `json:"agent"`
+	Number      string                      `json:"number" doc:"outside, with whom the caller talks; empty when that is nobody"`
 	Phase       string                      `json:"phase"`
 	StartedAt   api.Time                    `json:"started_at"`
 	Since       api.Time                    `json:"since" doc:"of the phase"`
@@ -80,7 +81,7 @@ func (s *Server) showBoard(ctx context.Context, _ *api.Empty) (*api.Reply[Board]
 }
 
 func boardCall(c softphone.BoardCall) BoardCall {
-	v := BoardCall{ID: c.ID, Queue: c.Queue, Direction: c.Direction, Caller: c.Caller, Phase: c.Phase, StartedAt: api.Time(c.StartedAt), Since: api.Time(c.Since),
+	v := BoardCall{ID: c.ID, Queue: c.Queue, Direction: c.Direction, Caller: c.Caller, Number: c.Number, Phase: c.Phase, StartedAt: api.Time(c.StartedAt), Since: api.Time(c.Since),
 		Supervisors: api.Views(c.Supervisors, same)}
 	if c.Agent != nil {
 		v.Agent = api.Some(Owner{ID: c.Agent.ID, Name: c.Agent.Name})

@@ -35,7 +35,8 @@ type Call struct {
 	Direction   string       `json:"direction"`
 	Caller      Caller       `json:"caller"`
 	Agent       *Person      `json:"agent"`
-	Phase       string       `json:"phase"` // ringing, menu, queued, voicemail, transfer; of a conversation as its agent sees it
+	Number      string       `json:"number"` // outside, with whom the caller talks; "" is nobody
+	Phase       string       `json:"phase"`  // ringing, menu, queued, voicemail, transfer; of a conversation as its agent sees it
 	StartedAt   time.Time    `json:"started_at"`
 	Since       time.Time    `json:"since"` // of the phase
 	Supervisors []Supervisor `json:"supervisors"`

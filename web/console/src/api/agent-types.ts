@@ -94,6 +94,7 @@ export interface BoardCall {
   direction: 'in' | 'out'
   caller: { number: string; name: string }
   agent: Person | null
+  number?: string // outside, with whom the caller talks
   phase: string
   started_at: string
   since: string // of the phase

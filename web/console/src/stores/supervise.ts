@@ -41,7 +41,7 @@ export const useSupervise = defineStore('supervise', () => {
       } else {
         await phone.needPhone(mode !== 'listen')
         await socket.send('supervise.start', { call_id: call.id, mode })
-        names.value = { agent: call.agent?.name ?? '', caller: call.caller.name || phoneNumber(call.caller.number) }
+        names.value = { agent: call.agent?.name ?? phoneNumber(call.number ?? ''), caller: call.caller.name || phoneNumber(call.caller.number) }
       }
       take({ call_id: call.id, mode })
     } catch (error) {
@@ -67,6 +67,15 @@ export const useSupervise = defineStore('supervise', () => {
     }
     busy.value = false
   }
+  /** Ends a call in which none of us is: a caller who was sent to a number outside. */
+  async function end(call: BoardCall): Promise<void> {
+    try {
+      await socket.send('supervise.end', { call_id: call.id })
+      toasts.ok(i18n.global.t('board.ended'))
+    } catch (error) {
+      toasts.failed(error)
+    }
+  }
   async function stop(): Promise<void> {
     try {
       await socket.send('supervise.stop')
@@ -75,5 +84,5 @@ export const useSupervise = defineStore('supervise', () => {
       toasts.failed(error)
     }
   }
-  return { current, callId, names, busy, start, change, stop }
+  return { current, callId, names, busy, start, change, stop, end }
 })

@@ -54,6 +54,9 @@ export const board = {
     over: 'The call you were listening to is over',
     focus: 'Go to the list: {list}',
     openTicket: 'Open the call',
+    end: 'End the call',
+    endText: 'The call between {caller} and {number} ends for both at once. It is written into the audit.',
+    ended: 'The call is ended',
   },
   boardPhase: {
     ringing: 'Ringing',

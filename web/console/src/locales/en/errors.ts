@@ -396,6 +396,7 @@ export const errors = {
       upgrade: 'This address is for live connections only',
     },
     supervise: {
+      agent: 'An agent talks in this call: only they end it',
       denied: 'You supervise no queue that this call belongs to',
       mode: 'Listen, whisper or barge in',
       no_talk: 'Nobody talks in this call now',

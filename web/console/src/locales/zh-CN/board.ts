@@ -54,6 +54,9 @@ export const board = {
     over: '你监听的通话已结束',
     focus: '转到列表：{list}',
     openTicket: '打开通话',
+    end: '结束通话',
+    endText: '{caller} 与 {number} 的通话将立即结束，并记入审计日志。',
+    ended: '通话已结束',
   },
   boardPhase: {
     ringing: '振铃',

@@ -371,6 +371,7 @@ export const errors = {
       upgrade: '此地址仅用于实时连接',
     },
     supervise: {
+      agent: '此通话有坐席在通话，只能由坐席结束',
       denied: '此通话不属于您主管的队列',
       mode: '只能监听、密语或强插',
       no_talk: '此通话目前无人通话',
