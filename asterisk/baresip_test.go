@@ -23,13 +23,10 @@ type softphone struct {
 	r    *bufio.Reader
 }
 
-func newSoftphone(t testing.TB, account string) *softphone {
+// hum writes 20 s of 600 Hz.
+func hum(t testing.TB, file string) {
 	t.Helper()
-	if _, err := exec.LookPath("baresip"); err != nil {
-		t.Fatal("baresip is missing: apt-get install baresip")
-	}
-	dir, sip, ctrl := t.TempDir(), freeUDP(t), freeUDP(t)
-	wav, err := os.Create(filepath.Join(dir, "tone.wav"))
+	wav, err := os.Create(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +36,15 @@ func newSoftphone(t testing.TB, account string) *softphone {
 	if err := wav.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func newSoftphone(t testing.TB, account string) *softphone {
+	t.Helper()
+	if _, err := exec.LookPath("baresip"); err != nil {
+		t.Fatal("baresip is missing: apt-get install baresip")
+	}
+	dir, sip, ctrl := t.TempDir(), freeUDP(t), freeUDP(t)
+	hum(t, filepath.Join(dir, "tone.wav"))
 	config := fmt.Sprintf(`module_path /usr/lib/baresip/modules
 module g711.so
 module aufile.so
@@ -72,6 +78,7 @@ net_interface 127.0.0.1
 		}
 	})
 	s := &softphone{t: t}
+	var err error
 	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(20 * time.Millisecond) {
 		if s.conn, err = net.Dial("tcp", ctrl.String()); err == nil {
 			break

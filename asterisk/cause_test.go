@@ -13,15 +13,6 @@ func TestRefusalsOnTheWire(t *testing.T) {
 	p := newPlant(t, freeUDP(t))
 	r := p.newRig(t)
 	b := newRobot(t, r)
-	status := func(c *robotCall) string {
-		t.Helper()
-		select {
-		case <-c.gone:
-		case <-time.After(10 * time.Second):
-			t.Fatal("the caller is not refused")
-		}
-		return c.Status()
-	}
 	for _, x := range []struct {
 		why  call.Cause
 		want string
@@ -35,12 +26,31 @@ func TestRefusalsOnTheWire(t *testing.T) {
 		if err := l.Hangup(t.Context(), x.why); err != nil {
 			t.Error(err)
 		}
-		if got := status(c); got != x.want {
+		if got := refused(t, c); got != x.want {
 			t.Errorf("%+v refuses with %s, want %s", x.why, got, x.want)
 		}
 		next(t, l.box, call.Ended)
 	}
-	if got := status(b.invites("4711")); got != "404" {
+	r.gone()
+}
+
+// refused waits until a caller is refused and says with what.
+func refused(t *testing.T, c *robotCall) string {
+	t.Helper()
+	select {
+	case <-c.gone:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the caller is not refused")
+	}
+	return c.Status()
+}
+
+// What is not admitted is refused with what the reason is.
+func TestNotAdmittedOnTheWire(t *testing.T) {
+	p := newPlant(t, freeUDP(t))
+	r := p.newRig(t)
+	b := newRobot(t, r)
+	if got := refused(t, b.invites("4711")); got != "404" {
 		t.Errorf("a number that is not assigned: %s", got)
 	}
 	for kind, want := range map[hotline.Kind]string{
@@ -49,7 +59,7 @@ func TestRefusalsOnTheWire(t *testing.T) {
 		r.mu.Lock()
 		r.refuse = hotline.Errorf(kind, "test.refused", "not now")
 		r.mu.Unlock()
-		if got := status(b.invites("4000")); got != want {
+		if got := refused(t, b.invites("4000")); got != want {
 			t.Errorf("an error of kind %s refuses with %s, want %s", kind, got, want)
 		}
 	}
@@ -59,7 +69,7 @@ func TestRefusalsOnTheWire(t *testing.T) {
 	if err := r.edge.Drain("one", true); err != nil {
 		t.Fatal(err)
 	}
-	if got := status(b.invites("4000")); got != "503" {
+	if got := refused(t, b.invites("4000")); got != "503" {
 		t.Errorf("a drained node refuses with %s", got)
 	}
 	if s := r.edge.Nodes()[0]; !s.Draining || s.Refused != 2 || s.Rejected != 6 {

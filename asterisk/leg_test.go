@@ -178,3 +178,40 @@ func (e *Edge) listed(t testing.TB) *listing {
 	}
 	return found
 }
+
+// Before the answer the caller hears that it rings, or what we play.
+func TestEarlyMedia(t *testing.T) {
+	p := newPlant(t, freeUDP(t))
+	r := p.newRig(t)
+	progress := make(chan caller.Progress, 10)
+	up := p.dials(t, newCaller(t, caller.Config{}), caller.Invite{OnProgress: func(p caller.Progress) { progress <- p }})
+	l := r.leg()
+	told := func(status int, early bool) {
+		t.Helper()
+		for {
+			select {
+			case p := <-progress:
+				if p.Status == status && p.Early == early {
+					return
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatalf("the caller is not told %d", status)
+			}
+		}
+	}
+	if err := l.Progress(t.Context(), false); err != nil {
+		t.Error(err)
+	}
+	told(180, false)
+	if err := l.Progress(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+	told(183, true)
+	if err := l.Answer(t.Context()); err != nil {
+		t.Error(err)
+	}
+	(<-up).Hangup(t.Context())
+	next(t, l.box, call.Answered)
+	next(t, l.box, call.Ended)
+	r.gone()
+}

@@ -35,77 +35,91 @@ func used(pid int) (files int, cpu time.Duration, memory string) {
 	return len(list), time.Duration(user+system) * 10 * time.Millisecond, strings.TrimSpace(m)
 }
 
+// crowd calls us, from a number of its own each time, and is answered; every other call is hung up by us.
+type crowd struct {
+	*rig
+	b       *robot
+	came    sync.Map // chan *caught, by the caller's number
+	refused atomic.Int64
+}
+
+func (c *crowd) place(number string) chan *caught {
+	ch, _ := c.came.LoadOrStore(number, make(chan *caught, 1))
+	return ch.(chan *caught)
+}
+
+// usher brings each leg to who waits for it.
+func (c *crowd) usher() {
+	for l := range c.legs {
+		c.place(l.Info().Caller.Number) <- l
+	}
+}
+
+func (c *crowd) one(i int) {
+	phone := c.b.invites("4000")
+	var l *caught
+	select {
+	case l = <-c.place(phone.from):
+	case <-phone.gone:
+		c.refused.Add(1)
+		return
+	case <-time.After(20 * time.Second):
+		c.t.Error("a call did not come in")
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := l.Answer(ctx); err != nil && err != call.ErrGone {
+		c.t.Errorf("Answer: %v", err)
+	}
+	if i%2 == 0 {
+		if err := l.Hangup(ctx, call.CauseNormal); err != nil {
+			c.t.Errorf("Hangup: %v", err)
+		}
+	} else {
+		_ = phone.Answered(ctx)
+		phone.Hangup()
+	}
+	for e := (call.Event{}); e.Kind != call.Ended; {
+		var err error
+		if e, err = l.box.Next(ctx); err != nil {
+			c.t.Errorf("no end: %v", err)
+			return
+		}
+	}
+}
+
+func (c *crowd) run(n int) {
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range *atOne {
+		wg.Go(func() {
+			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
+				c.one(i)
+			}
+		})
+	}
+	wg.Wait()
+	c.gone()
+}
+
 // After many calls, ended from either side, nothing is left: no leg, port or goroutine of ours, no channel, bridge or socket of Asterisk.
 func TestNothingIsLeftAfterManyCalls(t *testing.T) {
 	p := newPlant(t, freeUDP(t))
 	r := p.newRig(t)
-	b := newRobot(t, r)
-	var refused atomic.Int64
-	var came sync.Map // legs by the caller's number
-	go func() {
-		for l := range r.legs {
-			ch, _ := came.LoadOrStore(l.Info().Caller.Number, make(chan *caught, 1))
-			ch.(chan *caught) <- l
-		}
-	}()
+	c := &crowd{rig: r, b: newRobot(t, r)}
+	go c.usher()
 	t.Cleanup(func() { close(r.legs) })
-	one := func(i int) {
-		c := b.invites("4000")
-		mine, _ := came.LoadOrStore(c.from, make(chan *caught, 1))
-		var l *caught
-		select {
-		case l = <-mine.(chan *caught):
-		case <-c.gone:
-			refused.Add(1)
-			return
-		case <-time.After(20 * time.Second):
-			t.Error("a call did not come in")
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if err := l.Answer(ctx); err != nil && err != call.ErrGone {
-			t.Errorf("Answer: %v", err)
-		}
-		if i%2 == 0 {
-			if err := l.Hangup(ctx, call.CauseNormal); err != nil {
-				t.Errorf("Hangup: %v", err)
-			}
-		} else {
-			_ = c.Answered(ctx)
-			c.Hangup()
-		}
-		for e := (call.Event{}); e.Kind != call.Ended; {
-			var err error
-			if e, err = l.box.Next(ctx); err != nil {
-				t.Errorf("no end: %v", err)
-				return
-			}
-		}
-	}
-	run := func(n int) {
-		var wg sync.WaitGroup
-		var next atomic.Int64
-		for range *atOne {
-			wg.Go(func() {
-				for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
-					one(i)
-				}
-			})
-		}
-		wg.Wait()
-		r.gone()
-	}
-	run(50) // what is made once is not counted
+	c.run(50) // what is made once is not counted
 	goroutines := runtime.NumGoroutine()
 	files, before, memory := used(p.a.PID)
 	began := time.Now()
-	run(*many)
+	c.run(*many)
 	took := time.Since(began)
 	filesNow, after, memoryNow := used(p.a.PID)
-	t.Logf("%d calls in %v: %.0f a second, %.0f refused; Asterisk used %.2f ms a call, files %d → %d, memory %s → %s; goroutines %d → %d", *many, took.Round(time.Millisecond),
-		float64(*many)/took.Seconds(), float64(refused.Load()), float64((after-before).Microseconds())/1000/float64(*many), files, filesNow, memory, memoryNow, goroutines,
-		runtime.NumGoroutine())
+	t.Logf("%d calls in %v: %.0f a second, %d refused; Asterisk used %.2f ms a call, files %d → %d, memory %s → %s; goroutines %d → %d", *many,
+		took.Round(time.Millisecond), float64(*many)/took.Seconds(), c.refused.Load(), float64((after-before).Microseconds())/1000/float64(*many), files, filesNow,
+		memory, memoryNow, goroutines, runtime.NumGoroutine())
 	if filesNow > files+*atOne {
 		t.Errorf("Asterisk has %d files open, before the calls it had %d", filesNow, files)
 	}

@@ -53,7 +53,6 @@ type node struct {
 	settling  int             // legs whose audio is not connected yet
 	suspects  map[string]bool // ids in our name that nobody owned at the last look
 	endpoints map[string]endpoint
-	arrivals  []arrival // wait for Adopt
 }
 
 type endpoint struct {
