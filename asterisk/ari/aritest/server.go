@@ -58,7 +58,7 @@ func New(t testing.TB) *Server {
 	}
 	s := &Server{
 		User: "hotline", Password: secret(), App: "hotline", sink: sink, changed: make(chan struct{}),
-		started: time.Now().Truncate(time.Millisecond), version: "22.10.1",
+		started: time.Now().Add(-time.Minute), version: "22.10.1",
 	}
 	s.state = newState(s)
 	s.web = httptest.NewServer(http.HandlerFunc(s.serve))
