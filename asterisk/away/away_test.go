@@ -229,10 +229,10 @@ func (t thaw) Write(p []byte) (int, error) { t.now(); return len(p), nil }
 
 // Without a sign of Hotline Asterisk takes callers back when the lease is up; a Hotline that lives keeps them.
 func TestLease(t *testing.T) {
-	s := newSite(t, away.Options{Lease: 4 * time.Second})
+	const lease = 6 * time.Second
+	s := newSite(t, away.Options{Lease: lease})
 	a := s.app()
-	h := s.build(a)
-	k, err := away.Keep(away.Config{App: "hotline", Nodes: []away.Node{s.node()}, Command: []string{os.Args[0], "guard"}, Lease: 4 * time.Second,
+	k, err := away.Keep(away.Config{App: "hotline", Nodes: []away.Node{s.node()}, Command: []string{os.Args[0], "guard"}, Lease: lease,
 		Mark: filepath.Join(t.TempDir(), "guard"), Log: quiet()})
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +245,8 @@ func TestLease(t *testing.T) {
 			t.Errorf("keeper: %v", err)
 		}
 	}()
-	long := time.NewTimer(6 * time.Second) // longer than the lease
+	h := s.build(a)
+	long := time.NewTimer(lease * 3 / 2)
 	<-long.C
 	if where := s.where(h.caller); where != "hotline-enter,s" {
 		t.Errorf("the caller is at %q although Hotline lives", where)

@@ -38,6 +38,7 @@ const (
 	soon     = 10 * time.Second // between looks after a start: callers may still be speaking
 	later    = 2 * time.Minute
 	settling = 10 * time.Minute
+	again    = 10 * time.Minute // the same trouble is told so often
 )
 
 // Spool is where messages are: the Asterisks ([away.Spool]).
@@ -68,10 +69,19 @@ func New(cfg Config) *Picker { return &Picker{cfg: cfg} }
 // Run fetches messages until ctx ends. It is to begin when the calls that the process before left open are closed or go on: what is filed
 // here looks like one of those for a moment.
 func (p *Picker) Run(ctx context.Context) error {
+	var said string
+	var saidAt time.Time
 	for began := time.Now(); ; {
-		if n, err := p.Collect(ctx); err != nil && ctx.Err() == nil {
-			p.cfg.Log.Warn("messages that were left while Hotline was away cannot all be fetched yet", "fetched", n, "error", err)
-		} else if n > 0 {
+		n, err := p.Collect(ctx)
+		if err != nil && ctx.Err() == nil {
+			if what := err.Error(); what != said || time.Since(saidAt) > again {
+				p.cfg.Log.Warn("messages that were left while Hotline was away cannot all be fetched yet", "error", err)
+				said, saidAt = what, time.Now()
+			}
+		} else {
+			said = ""
+		}
+		if n > 0 {
 			p.cfg.Log.Info("messages that were left while Hotline was away are on their tickets", "messages", n)
 		}
 		every := later
