@@ -65,3 +65,42 @@ func TestReferAPhone(t *testing.T) {
 	}
 	r.gone()
 }
+
+// An attended transfer names the call whose place is to be taken.
+func TestAttendedTransferIsAsked(t *testing.T) {
+	p := newPlant(t, freeUDP(t))
+	r := p.newRig(t)
+	b := newRobot(t, r)
+	talk := func() (*robotCall, *caught) {
+		c := b.invites("4000")
+		l := r.leg()
+		if err := l.Answer(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		next(t, l.box, call.Answered)
+		if err := c.Answered(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return c, l
+	}
+	first, l1 := talk()
+	second, l2 := talk()
+	b.mu.Lock()
+	_, tag, _ := strings.Cut(second.peer, "tag=")
+	first.cseq++
+	first.extra = "Refer-To: <sip:4000@" + b.to.String() + "?Replaces=" + second.callID + "%3Bto-tag%3D" + tag + "%3Bfrom-tag%3D" + second.tag + ">\r\n"
+	first.request("REFER", hotline.NewID(), "")
+	first.extra = ""
+	b.mu.Unlock()
+	if e := next(t, l1.box, call.TransferAsked); !strings.Contains(e.Target, "?Replaces="+second.callID) {
+		t.Errorf("the target is %q", e.Target)
+	}
+	if err := l1.Leg.(*Leg).ReportTransfer(t.Context(), 200, "OK"); err != nil {
+		t.Error(err)
+	}
+	first.Hangup()
+	second.Hangup()
+	next(t, l1.box, call.Ended)
+	next(t, l2.box, call.Ended)
+	r.gone()
+}

@@ -34,6 +34,7 @@ type robotCall struct {
 	*robot
 	callID, tag string
 	from        string // its number
+	extra       string // header lines of the next request
 	invite      string // of a call to the robot
 	target      string // of a call of the robot, from the 200
 	peer        string // To with its tag
@@ -100,7 +101,7 @@ func (b *robot) message(m string) {
 	c := b.calls[id]
 	method, _, _ := strings.Cut(m, " ")
 	switch {
-	case method == "OPTIONS":
+	case method == "OPTIONS", method == "NOTIFY":
 		b.reply(m, "200 OK", "")
 	case method == "INVITE" && strings.Contains(headerOf(m, "To"), "tag="):
 		b.reply(m, "200 OK", offer)
@@ -206,7 +207,7 @@ func (c *robotCall) request(method, branch, sdp string) {
 	seq := c.cseq
 	c.send(method + " " + c.target + " SIP/2.0\r\nVia: SIP/2.0/UDP " + c.at() + ";branch=z9hG4bK" + branch + ";rport\r\nMax-Forwards: 70\r\nFrom: <sip:" + c.from + "@" +
 		c.at() + ">;tag=" + c.tag + "\r\nTo: " + c.peer + "\r\nCall-ID: " + c.callID + "\r\nCSeq: " + strconv.Itoa(seq) + " " + method +
-		"\r\nContact: <sip:robot@" + c.at() + ">\r\n" + body(sdp))
+		"\r\nContact: <sip:robot@" + c.at() + ">\r\n" + c.extra + body(sdp))
 }
 
 // response is to an INVITE of the robot.
