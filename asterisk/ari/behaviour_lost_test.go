@@ -1,8 +1,10 @@
 package ari_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -218,8 +220,22 @@ func withoutARI(t *testing.T) {
 }
 
 func absent(t *testing.T) {
-	st := begin(t, ari.HTTP, func(st *stage) { st.cfg.URL = "http://127.0.0.1:1" })
+	var log bytes.Buffer
+	t.Cleanup(func() { // when the client has ended
+		if n := strings.Count(log.String(), "not connected"); n != 1 {
+			t.Errorf("%d lines say that it is absent:\n%s", n, log.String())
+		}
+	})
+	st := begin(t, ari.HTTP, func(st *stage) {
+		st.cfg.URL, st.cfg.Log = "http://127.0.0.1:1", slog.New(slog.NewTextHandler(&log, nil))
+		st.cfg.Retry = time.Microsecond
+	})
 	st.code("ari.down")
+	for tick := time.Tick(time.Millisecond); st.c.State().Tries < 5; <-tick {
+		if t.Context().Err() != nil {
+			t.Fatal("it is not tried again")
+		}
+	}
 	if !strings.Contains(st.c.State().Err, "127.0.0.1:1") {
 		t.Fatal(st.c.State().Err)
 	}

@@ -334,7 +334,8 @@ func outcomes(t *testing.T) {
 	}
 }
 
-// goneByOtherNames: Asterisk says 409 of a bridge that is being destroyed, and 400 of a channel that is to be added to one and is gone.
+// goneByOtherNames: Asterisk says 409 of a bridge that is being destroyed, 400 of a channel that is to be added to one and is gone, and
+// 500 of one that hangs up while it is answered.
 func goneByOtherNames(t *testing.T) {
 	st := begin(t, ari.HTTP).up(1)
 	_, err := st.c.CreateBridge(t.Context(), "hl-b-1", "mixing")
@@ -342,6 +343,11 @@ func goneByOtherNames(t *testing.T) {
 	failed := st.c.State().Failed
 	if err := st.c.AddToBridge(t.Context(), "hl-b-1", "nobody"); !ari.Gone(err) {
 		t.Fatalf("add: %v", err)
+	}
+	st.s.Call(aritest.Caller{ID: "c"})
+	st.s.Rule(aritest.Rule{Path: "/channels/c/answer", Status: 500, Message: "Failed to answer channel"})
+	if err := st.c.Answer(t.Context(), "c"); !ari.Gone(err) {
+		t.Fatalf("answer: %v", err)
 	}
 	st.s.Rule(aritest.Rule{Method: "DELETE", Path: "/bridges/hl-b-1", Status: 409, Message: "Bridge not in Stasis application"})
 	if err := st.c.DestroyBridge(t.Context(), "hl-b-1"); !ari.Gone(err) {

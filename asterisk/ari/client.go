@@ -29,6 +29,8 @@ type Client struct {
 	arrivals chan *websocket.Conn // Dialled: what Asterisk has opened
 
 	replacedPause, patience time.Duration
+	said                    string // what Run wrote down last of a connection that is not there, and when
+	saidAt                  time.Time
 
 	mu    sync.Mutex
 	conn  *conn // nil while there is none

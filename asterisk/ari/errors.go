@@ -80,6 +80,8 @@ func (r *Requester) refused(q request, a reply) error {
 		e.Status = http.StatusNotFound
 	case (q.op == opAdd || q.op == opRemove) && a.status == http.StatusBadRequest: // one of the channels is not there any more
 		e.Status = http.StatusNotFound
+	case q.op == opAnswer && a.status == http.StatusInternalServerError: // the caller hangs up in this instant
+		e.Status = http.StatusNotFound
 	}
 	switch e.Status {
 	case http.StatusNotFound:

@@ -83,6 +83,7 @@ type State struct {
 	Err        string // why it is not connected, or the last request that failed otherwise than by a normal outcome
 	Code       string // of Err
 	Reconnects uint64
+	Tries      uint64 // to connect, since the connection was lost
 	Events     uint64
 	Doubles    uint64 // events that were told twice or too late
 	Requests   uint64

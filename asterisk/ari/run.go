@@ -16,6 +16,7 @@ import (
 const (
 	retryMax     = 5 * time.Second
 	replacedTime = 30 * time.Second // somebody else is there: taking the application back at once would be a fight without end
+	saidTime     = 5 * time.Minute  // between two lines of the log that say the same
 	ghostTime    = time.Minute      // after a loss it may be ourselves: an Asterisk that stood still serves connections that we have given up
 )
 
@@ -38,8 +39,7 @@ func (c *Client) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		c.note(c.explain(err))
-		c.cfg.Log.Warn("not connected with Asterisk", "err", err, "again_in", pause)
+		c.complain(c.explain(err))
 		wait := pause/2 + rand.N(pause)
 		if c.cfg.Transport == Dialled {
 			wait = 0 // it is Asterisk that pauses
@@ -194,6 +194,8 @@ func (c *Client) up(info Info) {
 		c.state.Reconnects++
 	}
 	c.state.Connected, c.state.Since, c.state.Info, c.state.Err, c.state.Code = true, time.Now(), info, "", ""
+	c.state.Tries = 0
+	c.said = ""
 	c.cfg.Log.Info("connected with Asterisk", "version", info.Version, "transport", c.cfg.Transport)
 }
 
@@ -207,7 +209,17 @@ func (c *Client) down() {
 func (c *Client) note(err error) {
 	c.mu.Lock()
 	c.state.Err, c.state.Code = err.Error(), code(err)
+	c.state.Tries++
 	c.mu.Unlock()
+}
+
+// complain keeps why there is no connection, and writes it down when it begins, when the reason changes and every few minutes.
+func (c *Client) complain(err error) {
+	if c.said != code(err) || time.Since(c.saidAt) > saidTime {
+		c.said, c.saidAt = code(err), time.Now()
+		c.cfg.Log.Warn("not connected with Asterisk", "err", err)
+	}
+	c.note(err)
 }
 
 func code(err error) string {
