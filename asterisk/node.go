@@ -24,9 +24,9 @@ const (
 )
 
 const (
-	newPerSecond = 150.0            // calls that one Asterisk may bring: ours cost it about as much as 400 a second of bare Stasis, and at 600 it collapses
-	newBurst     = 150.0            // may come at once
-	unsettled    = 100              // calls of one node whose audio is not connected yet; more, and it is too slow for any new one
+	newPerSecond = 400.0            // calls that one Asterisk may bring: above 500 a second Stasis collapses, however fast the machine
+	newBurst     = 100.0            // may come at once
+	unsettled    = 60               // calls of one node whose audio is not connected yet; more, and it is too slow for any new one
 	lookEvery    = 10 * time.Second // at endpoints, and for what is left over
 )
 
