@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"time"
 
@@ -20,7 +19,7 @@ const lineNumber = "4901"
 
 const (
 	besideRounds = 5   // A-B-C-A-B-C…, of which each one's best counts
-	besideRate   = 150 // calls a second while CPU a call is taken
+	besideRate   = 100 // calls a second while CPU a call is taken
 	besideCalls  = 100 // at once while CPU of audio is taken
 	memoryCalls  = 300 // at once while memory is taken
 )
@@ -91,15 +90,18 @@ type figures struct {
 }
 
 // each lets every subject do something in turns, so many rounds.
-func each(subjects []*subject, rounds int, do func(*subject) error) error {
+func each(subjects []*subject, rounds int, do func(*subject) error) (failed error) {
 	for range rounds {
 		for _, s := range subjects {
 			if err := do(s); err != nil {
-				return fmt.Errorf("%s: %w", s.title(), err)
+				failed = errors.Join(failed, fmt.Errorf("%s: %w", s.title(), err))
 			}
 		}
+		if failed != nil {
+			break
+		}
 	}
-	return nil
+	return failed
 }
 
 func (s *subject) title() string {
@@ -121,9 +123,8 @@ func reportBeside(ctx context.Context, r *run, binary string) error {
 		return err
 	}
 	got := map[*subject]*figures{}
-	best := cost{hotline: math.MaxInt64}
 	for _, s := range subjects {
-		got[s] = &figures{rush: best, menu: best, line: best}
+		got[s] = &figures{}
 	}
 	steps := []struct {
 		name   string
@@ -220,7 +221,7 @@ func (c cost) over(n float64) cost {
 }
 
 func cheaper(a, b cost) cost {
-	if b.total() < a.total() {
+	if a.total() == 0 || b.total() < a.total() {
 		return b
 	}
 	return a
@@ -275,11 +276,14 @@ func (f *figures) tell(r *run, s *subject, peer *figures) {
 		name = "dialplan"
 	}
 	put := func(what, unit string, of func(*figures) float64) {
-		if peer == nil {
-			r.add(name+"_"+what, of(f), unit)
-			return
+		switch own := of(f); {
+		case own == 0: // it failed
+		case peer == nil:
+			r.add(name+"_"+what, own, unit)
+		case of(peer) == 0:
+		default:
+			r.beside(name+"_"+what, own, unit, dialplan, of(peer))
 		}
-		r.beside(name+"_"+what, of(f), unit, dialplan, of(peer))
 	}
 	micro := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 	put("cpu_us_per_call", "µs, filing included", func(f *figures) float64 { return micro(f.rush.total()) })

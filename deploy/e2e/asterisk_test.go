@@ -26,7 +26,7 @@ type pbx struct {
 }
 
 // deskPhones are the extensions that may register with the Asterisk.
-var deskPhones = []string{"601", "602"}
+var deskPhones = []string{"601"}
 
 // startOnAsterisk starts the demonstration with an Asterisk 22 that runs what the product renders for it. All that calls the house
 // calls that Asterisk.
@@ -130,6 +130,7 @@ func TestAsterisk(t *testing.T) {
 		{"transfer to an agent", agentTransfers},
 		{"consult", agentConsults},
 		{"transfer to a number", func(h *house, a, _ *browser) { transfersOut(h, p, a) }},
+		{"transfer to a desk phone", func(h *house, a, _ *browser) { transfersToDesk(h, p, a) }},
 		{"call-back", func(h *house, a, _ *browser) { callsBack(h, p, a) }},
 	} {
 		if !t.Run(c.name, func(t *testing.T) { c.run(h.in(t), a.in(t), s.in(t)) }) {

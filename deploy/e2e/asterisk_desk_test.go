@@ -1,0 +1,113 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"hotline/trunks"
+)
+
+// deskPhone is a baresip that has registered with an Asterisk, answers by itself, and speaks a tone. It has an address of its own: what comes
+// from that of the callers is theirs.
+type deskPhone struct {
+	t       testing.TB
+	control string // ip:port
+	out     *logFile
+}
+
+// desk starts the desk phone of an extension and waits until Asterisk knows it.
+func (p *pbx) desk(h *house, user string, hz float64) *deskPhone {
+	h.t.Helper()
+	program, sox, dir := need(h.t, "baresip", "baresip"), need(h.t, "sox", "sox"), h.t.TempDir()
+	if out, err := exec.Command(sox, "-n", "-r", "8000", "-b", "16", "-c", "1", filepath.Join(dir, "tone.wav"), "synth", "120", "sine", fmt.Sprint(hz), "vol", "0.4").CombinedOutput(); err != nil {
+		h.t.Fatalf("sox: %v %s", err, out)
+	}
+	d := &deskPhone{t: h.t, control: fmt.Sprintf("127.0.0.1:%d", freePort(h.t, "tcp")), out: &logFile{}}
+	for name, text := range map[string]string{
+		"config": fmt.Sprintf("module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n"+
+			"ctrl_tcp_listen %s\nsip_listen 127.0.0.7:%d\naudio_source aufile,%s/tone.wav\naudio_player aufile,%s/heard.wav\naudio_alert aufile,%s/alert.wav\n"+
+			"rtp_ports 42000-42999\nnet_interface 127.0.0.7\n", d.control, freePort(h.t, "udp"), dir, dir, dir),
+		"accounts": fmt.Sprintf("<sip:%s@%s>;auth_user=%s;auth_pass=%s;regint=60;answermode=auto;audio_codecs=pcmu\n", user, p.SIPAddr, user, p.password),
+		"contacts": "",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(program, "-f", dir)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, d.out, d.out
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		if h.t.Failed() {
+			h.t.Logf("desk phone %s:\n%s", user, tail(d.out.String(), 3000))
+		}
+	})
+	h.eventually(15*time.Second, "desk phone "+user+" has registered", func() bool { return strings.Contains(p.CLI("pjsip", "show", "contacts"), user+"/sip:") })
+	return d
+}
+
+// command tells the phone what to do.
+func (d *deskPhone) command(name, params string) {
+	d.t.Helper()
+	c, err := net.Dial("tcp", d.control)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer c.Close()
+	raw, _ := json.Marshal(map[string]string{"command": name, "params": params})
+	fmt.Fprintf(c, "%d:%s,", len(raw), raw)
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	answer := make([]byte, 4096)
+	n, err := c.Read(answer)
+	if err != nil {
+		d.t.Fatalf("%s: %v", name, err)
+	}
+	d.t.Logf("desk phone, %s %s: %s", name, params, answer[:n])
+}
+
+// transfersToDesk: a caller is handed to a desk phone that has registered with Asterisk, and that phone hangs up.
+func transfersToDesk(h *house, p *pbx, a *browser) {
+	const from, hz = "+8613800138043", 720.0
+	h.routesToDesks()
+	d := p.desk(h, deskPhones[0], hz)
+	l, call := h.talks(a, from)
+	mark := a.mark()
+	h.eventually(10*time.Second, "the route to the desk phones is known", func() bool {
+		return a.ask("call.transfer", map[string]any{"to": map[string]any{"kind": "number", "value": deskPhones[0]}}).OK
+	})
+	l.hears([]float64{hz}, []float64{agentHz})
+	a.closes(mark, call)
+	d.command("hangup", "")
+	l.ended(10 * time.Second)
+	if row := h.ended(from); row.ID != call || len(row.Legs) < 3 {
+		h.t.Errorf("the call's row is %+v", row)
+	}
+}
+
+// routesToDesks lets extensions be dialled.
+func (h *house) routesToDesks() {
+	h.t.Helper()
+	var all page[trunks.Trunk]
+	h.api("GET", "/api/v1/trunks", nil, &all)
+	for _, trunk := range all.Items {
+		if trunk.Name == "desk phones" {
+			h.api("POST", "/api/v1/outbound-routes", map[string]any{
+				"name": "desks", "enabled": true, "trunks": []string{trunk.ID}, "settings": map[string]any{"prefixes": []string{"60"}},
+			}, nil)
+		}
+	}
+}
