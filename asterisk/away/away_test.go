@@ -3,6 +3,7 @@ package away_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"hotline/asterisk/away"
 	"hotline/media"
 	"hotline/sip/caller"
+	"hotline/trunks"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -274,67 +276,130 @@ func TestMessage(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := &site{TB: t, a: s.a, ask: s.ask, phone: s.phone}
 			began := time.Now().Truncate(time.Second)
-			c, ear := s.call(tc.number, tc.from)
-			ear.begins(s)
-			var id string
-			s.eventually("recording", func() bool {
-				list, err := s.ask.Channels(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, ch := range list {
-					if ch.Dialplan.App == "Record" {
-						id = ch.ID
-					}
-				}
-				return id != ""
-			})
-			c.Stream().Play(media.Tone(700, 10*time.Second, 0.5), media.PlayOptions{})
-			s.eventually("some of it on the disk", func() bool {
-				list, err := s.ask.StoredRecordings(t.Context())
-				return err == nil && len(list) > 0
-			})
-			if list, err := spool.Messages(t.Context()); err != nil || len(list) > 0 {
-				t.Errorf("messages %+v, %v while it is spoken", list, err)
-			}
-			second := time.NewTimer(1500 * time.Millisecond) // of speech
-			<-second.C
-			c.Hangup(t.Context())
-			var list []away.Message
-			s.eventually("the message", func() bool {
-				list, err = spool.Messages(t.Context())
-				return err != nil || len(list) > 0
-			})
-			if err != nil || len(list) != 1 {
-				t.Fatalf("messages %+v, %v", list, err)
-			}
-			m := list[0]
+			m, id := s.leaves(spool, tc.number, tc.from)
 			if m.Node != "pbx" || m.TrunkID != trunkID || m.Caller != tc.caller || m.Dialled != tc.number || m.Withheld || m.Channel != id || m.At.Before(began) || m.At.After(time.Now()) {
 				t.Errorf("message %+v", m)
 			}
-			r, err := spool.Audio(t.Context(), m)
-			if err != nil {
-				t.Fatal(err)
-			}
-			wav, err := media.ReadWAV(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Close()
-			if len(wav.PCM) < media.SampleRate || media.Goertzel(wav.PCM[media.SampleRate/2:media.SampleRate], media.SampleRate, 700) < 0.01 {
-				t.Errorf("%d samples without the tone that was spoken", len(wav.PCM))
-			}
-			if err := spool.Delete(t.Context(), m); err != nil {
-				t.Error(err)
-			}
-			if err := spool.Delete(t.Context(), m); err != nil {
-				t.Errorf("a second time: %v", err)
+			s.says(spool, m)
+			for range 2 { // the second time it is gone
+				if err := spool.Delete(t.Context(), m); err != nil {
+					t.Error(err)
+				}
 			}
 			if list, err := spool.Messages(t.Context()); err != nil || len(list) > 0 {
 				t.Errorf("messages %+v, %v: want none", list, err)
 			}
 		})
 	}
+}
+
+// recording waits for a caller to be recorded.
+func (s *site) recording() (channel string) {
+	s.Helper()
+	s.eventually("recording", func() bool {
+		list, err := s.ask.Channels(context.Background())
+		if err != nil {
+			s.Fatal(err)
+		}
+		for _, ch := range list {
+			if ch.Dialplan.App == "Record" {
+				channel = ch.ID
+			}
+		}
+		return channel != ""
+	})
+	return channel
+}
+
+// leaves leaves a message of a tone and returns it with its channel, once it is complete.
+func (s *site) leaves(spool *away.Spool, number, from string) (away.Message, string) {
+	s.Helper()
+	c, ear := s.call(number, from)
+	ear.begins(s)
+	id := s.recording()
+	c.Stream().Play(media.Tone(700, 10*time.Second, 0.5), media.PlayOptions{})
+	s.eventually("some of it on the disk", func() bool {
+		list, err := s.ask.StoredRecordings(context.Background())
+		return err == nil && len(list) > 0
+	})
+	if list, err := spool.Messages(context.Background()); err != nil || len(list) > 0 {
+		s.Errorf("messages %+v, %v while it is spoken", list, err)
+	}
+	second := time.NewTimer(1500 * time.Millisecond) // of speech
+	<-second.C
+	c.Hangup(context.Background())
+	var list []away.Message
+	var err error
+	s.eventually("the message", func() bool {
+		list, err = spool.Messages(context.Background())
+		return err != nil || len(list) > 0
+	})
+	if err != nil || len(list) != 1 {
+		s.Fatalf("messages %+v, %v", list, err)
+	}
+	return list[0], id
+}
+
+// says holds that a message has the tone.
+func (s *site) says(spool *away.Spool, m away.Message) {
+	s.Helper()
+	r, err := spool.Audio(context.Background(), m)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer r.Close()
+	wav, err := media.ReadWAV(r)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if len(wav.PCM) < media.SampleRate || media.Goertzel(wav.PCM[media.SampleRate/2:media.SampleRate], media.SampleRate, 700) < 0.01 {
+		s.Errorf("%d samples without the tone that was spoken", len(wav.PCM))
+	}
+}
+
+// Where announcements are installed callers hear that of the number's language, and both where it names none.
+func TestAnnouncement(t *testing.T) {
+	s := newSite(t, away.Options{While: time.Second}, trunks.Number{Number: "4000", Language: "en"}, trunks.Number{Number: "4002", Language: "zh-CN"})
+	const english, chinese = 850.0, 1150.0
+	tones := map[string]float64{"en": english, "zh-CN": chinese}
+	for _, sound := range away.Sounds() {
+		file := filepath.Join(s.a.Dir, "data", sound.File)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Create(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(media.WriteWAV(f, media.WAV{Rate: 8000, Channels: 1, PCM: media.Tone(tones[sound.Language], 600*time.Millisecond, 0.4).PCM()}), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for number, want := range map[string][2]bool{"4000": {true, false}, "4002": {false, true}, "4009": {true, true}} {
+		c, ear := s.call(number, "1001")
+		id := s.recording()
+		if got := [2]bool{ear.heard(english), ear.heard(chinese)}; got != want {
+			t.Errorf("%s: English, Chinese: %v, want %v", number, got, want)
+		}
+		if !ear.heard(1000) {
+			t.Errorf("%s: no beep", number)
+		}
+		c.Hangup(t.Context())
+		s.eventually("the end", func() bool { return s.where(id) == "" })
+	}
+}
+
+// A caller is never left in silence: where no message can be recorded the music goes on.
+func TestNoSpool(t *testing.T) {
+	s := newSite(t, away.Options{While: time.Second})
+	folder := filepath.Join(s.a.Dir, "spool", "recording")
+	if err := errors.Join(os.RemoveAll(folder), os.WriteFile(folder, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	_, ear := s.call("4000", "1001")
+	s.eventually("the beep", func() bool { return ear.heard(1000) })
+	ear.begins(s)
+	ear.sounds(s, 15, 6) // opening the file is tried again and again
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"os/signal"
 	"sync"
@@ -75,7 +76,7 @@ type site struct {
 	phone *caller.Client
 }
 
-func newSite(t testing.TB, o away.Options) *site {
+func newSite(t testing.TB, o away.Options, numbers ...trunks.Number) *site {
 	t.Helper()
 	s := &site{TB: t}
 	var err error
@@ -86,7 +87,7 @@ func newSite(t testing.TB, o away.Options) *site {
 	line := trunks.Trunk{ID: trunkID, Name: "line", Enabled: true, Settings: trunks.TrunkSettings{
 		Edge: trunks.EdgeAsterisk, MatchAddresses: []string{"127.0.0.1"}, Host: "127.0.0.1", Port: int(s.phone.Local().Port()), TrustedIdentity: true,
 	}}
-	s.a = asterisktest.Start(t, asterisktest.Options{Trunks: []trunks.Trunk{line}, Away: o})
+	s.a = asterisktest.Start(t, asterisktest.Options{Trunks: []trunks.Trunk{line}, Numbers: numbers, Away: o})
 	if s.ask, err = ari.NewRequester(ari.Config{Name: "pbx", URL: s.a.URL, User: s.a.User, Password: s.a.Password}); err != nil {
 		t.Fatal(err)
 	}
@@ -201,6 +202,7 @@ type ear struct {
 	silent int // windows in a row
 	worst  int // since listen
 	total  int
+	tones  map[int]bool // that a window was full of
 }
 
 const window = media.SampleRate / 10
@@ -214,6 +216,12 @@ func (e *ear) Frame(in, _ []int16) {
 		return
 	}
 	e.total++
+	if h := caller.Judge(e.pcm[:window]); h.Sound == caller.Tone {
+		if e.tones == nil {
+			e.tones = map[int]bool{}
+		}
+		e.tones[int(math.Round(h.Freq/50))*50] = true
+	}
 	if media.Level(e.pcm[:window]) > -45 {
 		e.silent = 0
 	} else if e.silent++; e.silent > e.worst {
@@ -249,4 +257,11 @@ func (e *ear) begins(s *site) {
 		defer e.mu.Unlock()
 		return e.total > 0 && e.silent == 0
 	})
+}
+
+// heard says whether a tone was heard, one of 50 Hz steps.
+func (e *ear) heard(hz float64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tones[int(hz)]
 }

@@ -118,15 +118,7 @@ func TestKamailio(t *testing.T) {
 	h, pbx := newAsteriskHouse(t, asterisktest.Options{}, 2)
 	c := &carrier{house: h, phone: telephone(t, caller.Config{IP: netip.MustParseAddr("127.0.0.3")}), to: h.proxy(pbx)}
 	one, two := asks(t, pbx[0]), asks(t, pbx[1])
-	// A stranger calls all the while, and gets no answer at all.
-	const unknown = "+8613800138299"
-	stranger, refused := telephone(t, caller.Config{IP: netip.MustParseAddr("127.0.0.4")}), make(chan error, 1)
-	trying, quit := context.WithCancel(context.Background())
-	defer quit()
-	go func() { // ends with trying, at the latest
-		_, err := stranger.Call(trying, caller.Invite{To: "sip:4000@" + c.to, From: unknown})
-		refused <- err
-	}()
+	quit, refused := c.knocks() // all the while: a stranger gets no answer at all
 	has := func(what string, first, second int) {
 		t.Helper()
 		if !soon(10*time.Second, func() bool { return h.callers(one) == first && h.callers(two) == second }) {
@@ -178,4 +170,19 @@ func TestKamailio(t *testing.T) {
 	if len(h.calls(unknown)) > 0 {
 		t.Error("a stranger's call is filed")
 	}
+}
+
+// unknown is the number of a stranger.
+const unknown = "+8613800138299"
+
+// knocks lets a stranger call until he is told to stop.
+func (c *carrier) knocks() (stop func(), answered <-chan error) {
+	stranger, refused := telephone(c.t, caller.Config{IP: netip.MustParseAddr("127.0.0.4")}), make(chan error, 1)
+	ctx, quit := context.WithCancel(context.Background())
+	c.t.Cleanup(quit)
+	go func() { // ends with ctx, at the latest
+		_, err := stranger.Call(ctx, caller.Invite{To: "sip:4000@" + c.to, From: unknown})
+		refused <- err
+	}()
+	return quit, refused
 }
