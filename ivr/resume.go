@@ -3,6 +3,7 @@ package ivr
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"hotline/acd"
 	"hotline/call"
@@ -111,6 +112,8 @@ func (r *run) retape(ctx context.Context, l *call.Left) {
 	}
 }
 
+const saidSomething = time.Second // it is last seen alive up to a second before it died
+
 // fileLeft files the message that the caller was leaving: what was said is kept, though another part may follow.
 func (r *run) fileLeft(ctx context.Context, n *flow.Node, l *call.Left) {
 	if n == nil || n.Kind != flow.KindVoicemail || r.x.cfg.Recordings == nil {
@@ -124,7 +127,7 @@ func (r *run) fileLeft(ctx context.Context, n *flow.Node, l *call.Left) {
 		return
 	}
 	for _, m := range list {
-		if said := l.Alive.Sub(m.StartedAt); m.Kind == recordings.Voicemail && m.State != recordings.Complete && said >= n.Spec.(*flow.Voicemail).Min {
+		if said := l.Alive.Sub(m.StartedAt); m.Kind == recordings.Voicemail && m.State != recordings.Complete && said >= saidSomething {
 			r.served(call.ResultVoicemail)
 			r.call.File(call.FactVoicemailLeft, call.VoicemailLeft{RecordingID: m.ID, DurationMS: said.Milliseconds(), Queue: l.Queue})
 		}
