@@ -3,8 +3,10 @@
 //
 //	go run ./deploy/bench -binary bin/hotline -out bench/results.json
 //
-// Everything runs on loopback and is bounded in calls and time. The peer for SIP is the floor of our SIP library: a bare server
-// that answers 200 to INVITE and BYE, and does nothing else. CPU is the process's own (/proc/PID/stat), never the machine's.
+// Everything runs on loopback and is bounded in calls and time. The peer for SIP messages is the floor of our SIP library: a bare
+// server that answers 200 to INVITE and BYE, and does nothing else. The peer for whole calls is plain Asterisk, whose dialplan
+// (deploy/bench/peer) has the same menu and the same queue; it takes turns with our Asterisk edge and our own. CPU is that of the
+// processes (/proc/PID/stat), never the machine's: beside Asterisk our database's too, and with our Asterisk edge Asterisk's.
 package main
 
 import (
