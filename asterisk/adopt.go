@@ -135,7 +135,8 @@ func (e *Edge) locate(id string, lists map[*node]*listing, complete bool) (f fou
 		switch {
 		case !there:
 		case l.ours[id]:
-			return found{n, arrival{channel: c, at: time.Now()}}, true, false
+			args := strings.Split(c.Dialplan.AppData, ",")[1:] // behind the application's name
+			return found{n, arrival{channel: c, args: args, at: time.Now()}}, true, false
 		default:
 			return found{}, false, false // in the dialplan: it comes back, or is hung up
 		}
