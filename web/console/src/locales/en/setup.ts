@@ -25,6 +25,7 @@ export const setup = {
     voicemail: 'Voicemail',
     transfer: 'Transfer',
     hangup: 'Hang up',
+    resumed: 'Went on after a restart',
   },
   way: {
     next: 'then',

@@ -20,6 +20,7 @@ export const setup = {
     voicemail: '语音留言',
     transfer: '转接',
     hangup: '挂断',
+    resumed: '重启后继续',
   },
   way: { next: '然后', otherwise: '否则', open: '营业时', closed: '非营业时', failed: '失败时', exceeded: '超出时', none: '没有时', timeout: '等待超时' },
   flow: {
