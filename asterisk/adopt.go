@@ -219,7 +219,7 @@ func (n *node) adopted(info call.Info, f found) *Leg {
 	l.sound = sound{media: mediaPrefix + anew, bridge: bridgePrefix + anew, codec: codecOf(f.arg(7), codecs), hush: true}
 	up := f.channel.State == "Up"
 	if info.Direction == call.Outbound {
-		l.out = &outbound{timeout: ringOut, dialled: true, rang: true}
+		l.out = &outbound{timeout: ringOut, dialled: true, rang: true, created: true}
 		l.answered = up
 	} else {
 		l.in = &inbound{}

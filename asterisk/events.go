@@ -114,6 +114,8 @@ func (l *Leg) taken() {
 // left is told that the channel is no longer ours: it was hung up, or something else in Asterisk has taken it.
 func (l *Leg) left(ev ari.Event) {
 	switch {
+	case l.out != nil && !l.out.created && !l.answered: // what came of making it decides: one whose making is not known is taken away again
+		l.out.early = &ev
 	case ev.Type == "ChannelDestroyed":
 		l.departed(ev.Cause, ev.TechCause)
 	case l.last == nil:

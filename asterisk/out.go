@@ -35,10 +35,12 @@ type outbound struct {
 	lease    *routes.Lease // nil: the trunk was named
 	tries    int
 	timeout  time.Duration
-	again    bool // the carrier of now was tried once more
-	began    bool // Asterisk has begun to dial
-	rang     bool // Ringing was told
-	dialled  bool // the trunk of now was
+	created  bool       // Asterisk has said so
+	early    *ari.Event // the end of the channel was told before that
+	again    bool       // the carrier of now was tried once more
+	began    bool       // Asterisk has begun to dial
+	rang     bool       // Ringing was told
+	dialled  bool       // the trunk of now was
 	stopRing func()
 	stopSlow func() // nobody rang
 }
@@ -193,13 +195,20 @@ func (e *Edge) setOut(d call.Dial, all []carrier, lease *routes.Lease) (*Leg, er
 // rings.
 func (l *Leg) attempt() {
 	o := l.out
-	l.exists, l.entered, o.dialled, o.began = true, false, false, false
+	l.exists, l.entered, o.dialled, o.began, o.created, o.early = true, false, false, false, false, nil
 	channel := l.channel
 	l.ask(func(ctx context.Context) error {
 		_, err := l.n.client.Create(ctx, ari.CreateChannel{ID: channel, Endpoint: o.now.endpoint, Args: []string{"out"}, Variables: shows(o.now.from)})
 		return err
 	}, func(err error) {
-		if err == nil || l.over || channel != l.channel {
+		switch {
+		case l.over || channel != l.channel:
+			return
+		case err == nil:
+			o.created = true
+			if o.early != nil {
+				l.left(*o.early)
+			}
 			return
 		}
 		l.exists = ari.Unavailable(err)
