@@ -2,6 +2,8 @@ package ivr
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -94,7 +96,7 @@ func (m *mortal) kill() {
 	}
 }
 
-// exchange is a row of processes, one after the other, with the callers of one backend.
+// relay is a row of processes, one after the other, with the callers of one backend.
 type relay struct {
 	*house
 	base *pgxpool.Pool // outlives them
@@ -469,4 +471,95 @@ func TestNobodyIsTakenForTalkingAfterAKill(t *testing.T) {
 	r.tunes("the caller", l.Phone, amyTone)
 	l.HangUp()
 	r.whole(r.ended(l))
+}
+
+// TestKillsAtRandom kills the process again and again while callers come, press keys and talk with agents. Whoever has not hung up is there
+// again each time; in the end every call is closed once, on one ticket, with whole times, and no agent is taken for busy.
+func TestKillsAtRandom(t *testing.T) {
+	t.Parallel()
+	seed := time.Now().UnixNano()
+	t.Logf("seed %d", seed)
+	dice := rand.New(rand.NewPCG(uint64(seed), 1))
+	r := newRelay(t)
+	r.publish("shop", shopFlow)
+	amy, ben := r.hire("amy", amyTone, "support"), r.hire("ben", benTone, "support")
+	r.ready(amy)
+	r.ready(ben)
+	agents := map[string]*calltest.Browser{amy.Seat.Agent: amy, ben.Seat.Agent: ben}
+	var all, up []*calltest.Leg
+	for round := range 4 {
+		for n := range 4 {
+			l := r.calls("shop", fmt.Sprintf("+86100%d%d", round, n))
+			l.Phone.Press([]string{"", "1", "11", "12", "112341", "2", "2", "3", "44711"}[dice.IntN(9)])
+			all, up = append(all, l), append(up, l)
+		}
+		end := time.After(time.Duration(dice.IntN(4000)) * time.Millisecond)
+		for waiting := true; waiting; {
+			select {
+			case o := <-r.staff.shown: // somebody answers, or does not
+				if dice.IntN(3) > 0 {
+					_ = r.agents.Answer(t.Context(), o.ID, agents[o.Agent].Seat)
+				}
+			case <-end:
+				waiting = false
+			}
+		}
+		if len(up) > 5 {
+			at := dice.IntN(len(up))
+			r.kept.gone[up[at].Info().CallID] = true // hangs up while the process is dead
+			up = slices.Delete(up, at, at+1)
+		}
+		r.kill()
+		for i, l := range up {
+			if now := r.kept.legs[l.Info().CallID]; now != nil {
+				up[i] = now
+			}
+		}
+		for id, b := range agents {
+			agents[id] = r.back(b, amyTone)
+			for _, l := range up {
+				if c, ok := r.board.Call(l.Info().CallID); ok {
+					_ = c.Do(t.Context(), func(k *call.Talk) error { return k.Reseat(agents[id].Seat) }) // of who is in it
+				}
+			}
+		}
+	}
+	for _, l := range up {
+		l.HangUp()
+	}
+	for _, l := range all {
+		r.whole(r.closed(l.Info().CallID))
+	}
+	for _, b := range agents {
+		sub := r.agents.Changes()
+		for limit := time.After(patience); ; {
+			a, _ := r.agents.Get(b.Seat.Agent)
+			if a.State == acd.WrapUp || a.State == acd.Ready || a.State == acd.NotResponding {
+				break
+			}
+			select {
+			case <-sub.C():
+			case <-limit:
+				t.Fatalf("%s is %s when no call is up: %+v", a.Name, a.State, a.Lease)
+			}
+		}
+		sub.Close()
+	}
+}
+
+// closed waits until a call is filed as ended.
+func (r *relay) closed(id string) call.Detail {
+	r.t.Helper()
+	for end := time.Now().Add(patience); ; {
+		if err := r.journal.Flush(r.t.Context()); err != nil {
+			r.t.Fatal(err)
+		}
+		d, err := call.Get(r.t.Context(), r.base, id)
+		if err == nil && d.EndedAt != nil {
+			return d
+		}
+		if time.Now().After(end) {
+			r.t.Fatalf("call %s is not closed: %+v, %v", id, d, err)
+		}
+	}
 }
