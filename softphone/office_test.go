@@ -287,6 +287,9 @@ func (c *caller) hears(on ...float64) {
 
 // route is the journey of a caller: wait for an agent, talk, and go where one is sent.
 func (o *office) route(_ context.Context, i call.Info) (call.Script, error) {
+	if i.Resume != nil {
+		return o.goOn, nil
+	}
 	return func(ctx context.Context, c *call.Call) error {
 		if err := c.Answer(ctx); err != nil {
 			return err
