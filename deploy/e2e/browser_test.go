@@ -79,7 +79,7 @@ func (h *house) sits(login string, hz float64) *browser {
 }
 
 // opens starts a browser, in another network unless its name is "".
-func (h *house) opens(hz float64, network string) *browser {
+func (h *house) opens(hz float64, network string, env ...string) *browser {
 	h.t.Helper()
 	node, chromium := need(h.t, "node", "nodejs"), need(h.t, "chromium", "chromium")
 	if _, err := os.Stat("../../web/console/node_modules/playwright-core"); err != nil {
@@ -94,6 +94,7 @@ func (h *house) opens(hz float64, network string) *browser {
 		cmd = exec.Command(need(h.t, "ip", "iproute2"), "netns", "exec", network, node, "browser/agent.mjs")
 	}
 	cmd.Env = append(os.Environ(), "HOTLINE_URL="+h.http, "HOTLINE_CHROMIUM="+chromium, "MIC="+micro(h.t, hz), "HOTLINE_ARTIFACTS="+artifacts)
+	cmd.Env = append(cmd.Env, env...)
 	b := &browser{t: h.t, h: h, hz: hz, done: make(chan struct{}), changed: make(chan struct{}), replies: map[int]message{}}
 	out, err := cmd.StdoutPipe()
 	if err == nil {

@@ -57,6 +57,14 @@ function listen(frequencies) {
 }
 
 let page, context, serial = 0
+function heed() {
+  page.on('pageerror', (e) => tell({ event: 'fault', data: String(e) }))
+  page.on('console', (m) => {
+    if (m.type() === 'error' && !/status of (401|404|409|422)|WebSocket|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION|Failed to fetch|ERR_NETWORK/.test(m.text())) {
+      tell({ event: 'fault', data: m.text() })
+    }
+  })
+}
 const waiting = new Map()
 
 function told(raw) {
@@ -136,6 +144,13 @@ const verbs = {
     await context.clearPermissions()
     await context.grantPermissions(permissions, { origin: base })
   },
+  async anew({ url }) { // another tab takes the place of this one: nobody has clicked there yet
+    const before = page
+    page = await context.newPage()
+    heed()
+    await before.close()
+    await page.goto(url)
+  },
   async opened() { // the pages that ours has opened, by address
     return context.pages().filter((p) => p !== page).map((p) => p.url())
   },
@@ -166,12 +181,7 @@ await context.exposeBinding('e2eTold', (_, raw) => told(raw))
 await context.addInitScript(watch)
 if (process.env.SCRIPT) await context.addInitScript({ path: process.env.SCRIPT })
 page = await context.newPage()
-page.on('pageerror', (e) => tell({ event: 'fault', data: String(e) }))
-page.on('console', (m) => {
-  if (m.type() === 'error' && !/status of (401|404|409|422)|WebSocket|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION|Failed to fetch|ERR_NETWORK/.test(m.text())) {
-    tell({ event: 'fault', data: m.text() })
-  }
-})
+heed()
 tell({ event: 'started' })
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -84,8 +84,12 @@ async function lost(): Promise<void> {
   }
 }
 /** A microphone is there again: it takes its place in the call that goes on, and only without a call everything is made anew. */
-async function recover(): Promise<void> {
-  if (!peer?.connected || line.deaf) return tryAgain()
+export async function recover(): Promise<void> {
+  if (line.deaf && peer?.connected) {
+    line.mic = 'off' // who listens goes on listening; the next wish to speak asks again
+    return
+  }
+  if (!peer?.connected) return tryAgain()
   await lost()
 }
 /** The chosen device was plugged in again: who chose it means it. */

@@ -5,7 +5,7 @@ import { ApiError } from '@/api/client'
 import { i18n } from '@/i18n'
 import { useToasts } from '@/stores/toasts'
 import { permission } from './mic'
-import { connectEar, connectPhone, counters, line, openMic, reconcile, releasePhone, setMuted, tryAgain } from './phone'
+import { connectEar, connectPhone, counters, line, openMic, reconcile, recover, releasePhone, setMuted, tryAgain } from './phone'
 import type { Counters } from './peer'
 import type { AgentView, CallView, Colleague, Config, Hello, Notice, OfferView, PhoneView, QualityView, Snapshot, Target, WrapView } from './protocol'
 import { withNames } from './pop'
@@ -244,7 +244,7 @@ export const useSoftphone = defineStore('softphone', () => {
     agent, phone, offers, offer, call, wrap, config, colleagues, quality, muted, busy, now, known, line,
     isAgent, elsewhere, able, mayDial, open: socket.open,
     ready, pause, offline, after, answer, decline, mute, hold, digits, transfer, consult, hangup, record, note, dial, wrapDone, wrapExtend, takeOver,
-    act, named, needPhone, openMic, tryAgain, forget,
+    act, named, needPhone, openMic, tryAgain: () => (line.deaf ? recover() : tryAgain()), forget,
   }
 })
 
