@@ -96,6 +96,14 @@ func openOfficeWith(t *testing.T, files fs.FS, change func(*Config)) *office {
 	return o
 }
 
+// absent is an Asterisk that is not there.
+var absent = []ari.Config{{Name: "pbx1", URL: "http://127.0.0.1:9", User: "hotline", Password: "b6d4c1f09a7e4e52"}}
+
+// waits is the script of every call: it lasts until the call ends.
+func waits(context.Context, call.Info) (call.Script, error) {
+	return func(ctx context.Context, _ *call.Call) error { <-ctx.Done(); return context.Cause(ctx) }, nil
+}
+
 // wire makes the parts and runs them until the test ends.
 func (o *office) wire() Config {
 	t := o.t
@@ -139,16 +147,12 @@ func (o *office) wire() Config {
 	must(err)
 	trace := sip.NewTrace(sip.TraceConfig{Pool: o.pool, Log: log})
 	run(trace.Run)
-	board := call.NewSwitchboard(call.Config{Journal: journal, Node: "test", MaxCalls: 10, Log: log,
-		Route: func(context.Context, call.Info) (call.Script, error) {
-			return func(ctx context.Context, c *call.Call) error { <-ctx.Done(); return context.Cause(ctx) }, nil
-		}})
+	board := call.NewSwitchboard(call.Config{Journal: journal, Node: "test", MaxCalls: 10, Log: log, Route: waits})
 	run(board.Run)
 	edge, err := sip.New(sip.Config{ListenUDPTCP: "127.0.0.1:0", Engine: engine, Acceptor: board, Directory: directory, Trace: trace, Log: log})
 	must(err)
 	run(edge.Run)
-	pbx, err := asterisk.New(asterisk.Config{Nodes: []ari.Config{{Name: "pbx1", URL: "http://127.0.0.1:9", User: "hotline", Password: "b6d4c1f09a7e4e52"}},
-		Engine: engine, Acceptor: board, Directory: directory, Routes: out, Log: log})
+	pbx, err := asterisk.New(asterisk.Config{Nodes: absent, Engine: engine, Acceptor: board, Directory: directory, Routes: out, Log: log})
 	must(err)
 	run(pbx.Run)
 	voice := o.voice(dir)
