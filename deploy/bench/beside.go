@@ -21,7 +21,7 @@ const (
 	besideRounds = 5   // A-B-C-A-B-C…, of which each one's best counts
 	besideRate   = 100 // calls a second while CPU a call is taken
 	besideCalls  = 100 // at once while CPU of audio is taken
-	memoryCalls  = 300 // at once while memory is taken
+	memoryCalls  = 200 // at once while memory is taken
 )
 
 // subject takes the same calls as the others: a product by one of its edges, or the peer.

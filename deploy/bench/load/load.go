@@ -137,7 +137,7 @@ func (g *Generator) Call(ctx context.Context) (*Call, error) {
 	if number == "" {
 		number = fmt.Sprintf("+8613%09d", rand.IntN(1_000_000_000))
 	}
-	ended, cancel := context.WithCancel(ctx)
+	ended, cancel := context.WithCancel(context.WithoutCancel(ctx)) // ctx is for the answer only
 	c := &Call{
 		g: g, Ended: ended.Done(), cseq: 1, ssrc: rand.Uint32(),
 		id:   fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()),
@@ -234,6 +234,9 @@ func (c *Call) forget() {
 		c.RTP.Close()
 	}
 	c.g.mu.Lock()
+	if ended := c.g.bye[c.id]; ended != nil {
+		ended()
+	}
 	delete(c.g.calls, c.id)
 	delete(c.g.bye, c.id)
 	c.g.mu.Unlock()
