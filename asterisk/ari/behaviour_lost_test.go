@@ -104,7 +104,7 @@ func idInUse(t *testing.T) {
 }
 
 func cutWhileWaiting(t *testing.T) {
-	st := begin(t, ari.Websocket).up(1)
+	st := begin(t, ari.Websocket, func(st *stage) { st.cfg.Timeout = time.Hour }).up(1)
 	gate := make(chan struct{})
 	defer close(gate)
 	st.s.Call(aritest.Caller{ID: "c"})
