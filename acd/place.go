@@ -54,6 +54,13 @@ func (p *Place) Standing() call.Standing {
 	return call.Standing{JoinedAt: p.joinedAt, Rank: p.rank}
 }
 
+// Offered says that agents are rung for it, or are being set aside, or that one has answered.
+func (p *Place) Offered() bool {
+	p.line.mu.Lock()
+	defer p.line.mu.Unlock()
+	return p.seek.pending || p.seek.round != nil || p.seek.taken != nil
+}
+
 // JoinedAt is since when the place is held.
 func (p *Place) JoinedAt() time.Time {
 	p.line.mu.Lock()

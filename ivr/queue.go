@@ -17,6 +17,7 @@ import (
 const (
 	defaultMaxWait = 15 * time.Minute
 	keyAfterPrompt = 300 * time.Millisecond // a key may come right behind an announcement
+	offersWithin   = time.Second            // in which a free agent is found
 )
 
 // wait is a caller in a queue.
@@ -150,6 +151,9 @@ func (w *wait) stay(ctx context.Context) (passed, acd.Reason, error) {
 	w.deadline = w.entered.Add(limit)
 	sounds := w.say
 	if sounds == nil {
+		if out, why, err := w.offered(ctx); err != nil || why != "" {
+			return out, why, err
+		}
 		sounds = w.or(w.spec.Say, "queue-enter")
 	}
 	if w.place.Resumed() {
@@ -178,10 +182,34 @@ func (w *wait) stay(ctx context.Context) (passed, acd.Reason, error) {
 	}
 }
 
+// offered lets the caller hear music as long as an agent is rung, a moment at least: nobody is told that all are busy who is about to be
+// answered. It ends when the caller has to wait, or has heard nothing for as long as between two announcements.
+func (w *wait) offered(ctx context.Context) (passed, acd.Reason, error) {
+	for quiet := time.Now().Add(w.every()); time.Now().Before(quiet) && time.Now().Before(w.deadline); {
+		got, err := w.call.Await(ctx, call.AwaitOptions{Keys: "0123456789*#", Timeout: offersWithin})
+		if err != nil {
+			return passed{}, "", err
+		}
+		if got.Digit != 0 {
+			if out, why, err := w.pressed(ctx, got.Digit); err != nil || why != "" {
+				return out, why, err
+			}
+		}
+		if !w.place.Offered() {
+			break
+		}
+	}
+	return passed{}, "", nil
+}
+
+// every is the time between two announcements.
+func (w *wait) every() time.Duration {
+	return cmp.Or(w.spec.Announce, time.Duration(w.settings.AnnounceEveryS)*time.Second, 30*time.Second)
+}
+
 // listen plays sounds over the music and waits for a key until the next announcement is due.
 func (w *wait) listen(ctx context.Context, sounds []*media.Prompt) (byte, error) {
-	every := cmp.Or(w.spec.Announce, time.Duration(w.settings.AnnounceEveryS)*time.Second, 30*time.Second)
-	due := time.Now().Add(every)
+	due := time.Now().Add(w.every())
 	if due.After(w.deadline) {
 		due = w.deadline
 	}

@@ -106,13 +106,32 @@ func agentActor(ctx context.Context, tx pgx.Tx, id string) (Actor, error) {
 	return a, wrap(err, "who dials")
 }
 
-// joined notes that an agent of ours takes part in a call: they may hear it, and see its ticket.
-func (in *intake) joined(_ context.Context, f call.Fact) error {
+// joined notes that an agent of ours takes part in a call: they may hear it, and see its ticket, which is theirs if it was nobody's.
+func (in *intake) joined(ctx context.Context, f call.Fact) error {
 	var p call.LegStarted
 	if err := f.Decode(&p); err != nil || !isID(p.Party.Agent) {
 		return err
 	}
 	in.batch.Queue(`insert into call_agent (call_id, agent, at) select id, $2::uuid, started_at from call where id = $1 on conflict do nothing`, f.CallID, p.Party.Agent)
+	return in.owns(ctx, f, p.Party.Agent)
+}
+
+// owns gives the ticket of a call that is nobody's to the agent who talks with the caller: who answers sees to it. What somebody owns
+// stays theirs, whoever talks.
+func (in *intake) owns(ctx context.Context, f call.Fact, agent string) error {
+	h, err := in.ticketOf(ctx, f.CallID)
+	if err != nil || h == nil || h.Owner != "" || h.State == StateClosed {
+		return err
+	}
+	by, err := agentActor(ctx, in.tx, agent)
+	if err != nil || by.ID != agent {
+		return err
+	}
+	in.append(event{ticket: h.Number, kind: "owner", actor: by, at: stamp(f.At), data: moved{To: by.ID, Name: by.Name},
+		set: ", owner_id = @to::uuid, version = version + 1", args: pgx.NamedArgs{"to": by.ID}})
+	in.forget(h.Number)
+	h.Owner, h.Version = by.ID, h.Version+1
+	in.held[f.CallID] = h
 	return nil
 }
 

@@ -37,7 +37,8 @@ func TestCallsOutAreOnTheirTicket(t *testing.T) {
 	if d.State != StateOpen || d.WaitingSince != nil || slices.ContainsFunc(d.Tasks, func(k Task) bool { return k.State == "open" }) {
 		t.Errorf("who was reached waits no more: %s, %v, %+v", d.State, d.WaitingSince, d.Tasks)
 	}
-	equal(t, "history", o.kinds(asked.Number), "call call_ended task call call call_ended state task")
+	equal(t, "history", o.kinds(asked.Number), "call call_ended task call owner call call_ended state task")
+	equal(t, "owner", d.Owner.ID, o.agent.ID) // who called first; it was nobody's
 
 	unknown := o.dials("+8613899999999", "sales", 0)
 	o.ends(unknown, call.ResultUnreached)
@@ -94,7 +95,7 @@ func TestCallbacksEndWithTheirResult(t *testing.T) {
 	}
 	try(1, "busy")
 	try(2, "answered")
-	equal(t, "history", o.kinds(number), "call call_ended task call callback call callback task")
+	equal(t, "history", o.kinds(number), "call call_ended task call owner callback call callback task")
 	equal(t, "task", o.one(`select state || ' ' || done_by from task`), "done "+o.agent.ID)
 }
 

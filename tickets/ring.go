@@ -216,6 +216,7 @@ type held struct {
 	CallID      string
 	Party       string
 	Identity    string
+	Owner       string
 	Interaction string // of kind call
 	Ring        ringData
 	Others      int // interactions of the ticket that are not this call's
@@ -224,7 +225,7 @@ type held struct {
 
 // heldSQL finds and holds the tickets of calls, in the order of their numbers.
 const heldSQL = `
-	select i.call_id::text, t.number, t.state, t.queue, t.version, t.waiting_since, coalesce(t.party_id::text, ''), coalesce(t.identity_id::text, ''), i.id::text, i.data,
+	select i.call_id::text, t.number, t.state, t.queue, t.version, t.waiting_since, coalesce(t.party_id::text, ''), coalesce(t.identity_id::text, ''), coalesce(t.owner_id::text, ''), i.id::text, i.data,
 		(select count(*) from ticket_interaction o join interaction x on x.id = o.interaction_id where o.ticket = t.number and x.call_id is distinct from i.call_id),
 		coalesce((select value from identity where id = t.identity_id), '')
 	from interaction i join ticket_interaction ti on ti.interaction_id = i.id join ticket t on t.number = ti.ticket
@@ -232,7 +233,7 @@ const heldSQL = `
 
 func scanHeld(row pgx.CollectableRow) (*held, error) {
 	var h held
-	err := row.Scan(&h.CallID, &h.Number, &h.State, &h.Queue, &h.Version, &h.WaitingSince, &h.Party, &h.Identity, &h.Interaction, &h.Ring, &h.Others, &h.Phone)
+	err := row.Scan(&h.CallID, &h.Number, &h.State, &h.Queue, &h.Version, &h.WaitingSince, &h.Party, &h.Identity, &h.Owner, &h.Interaction, &h.Ring, &h.Others, &h.Phone)
 	return &h, err
 }
 
