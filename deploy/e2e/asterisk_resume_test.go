@@ -10,42 +10,31 @@ import (
 	"hotline/asterisk/asterisktest"
 )
 
+// shift is an agent with callers at all stages, each at an Asterisk.
+type shift struct {
+	*house
+	agent *browser
+	call  string // which the agent is in
+	lines map[string]*line
+	ids   map[string]string // of the calls
+}
+
+// The callers of a shift, by what they do when the product is killed.
+const talks, first, second, chooses, speaks = "+8613800138121", "+8613800138122", "+8613800138123", "+8613800138124", "+8613800138125"
+
+var everyone = []string{talks, first, second, chooses, speaks}
+
 // TestAsteriskKill kills the product while callers of an Asterisk choose, wait, talk and leave a message: within five seconds of its next
 // start they are where they were. The agent, whose page finds the new process by itself, talks on; then the line moves in its order.
 func TestAsteriskKill(t *testing.T) {
 	t.Parallel()
 	h, pbx := newAsteriskHouse(t, asterisktest.Options{}, 1)
-	a := h.sits("agent", agentHz)
-	a.willing()
-	const talks, first, second, chooses, speaks = "+8613800138121", "+8613800138122", "+8613800138123", "+8613800138124", "+8613800138125"
-	all := []string{talks, first, second, chooses, speaks}
-	mark := a.mark()
-	talking := h.queued(talks, callerHz)
-	call := a.answers(mark)
-	talking.hears([]float64{agentHz}, []float64{callerHz})
-	lines := map[string]*line{talks: talking}
-	for _, from := range []string{first, second} {
-		lines[from] = h.queued(from, otherHz)
-		h.reaches(from, "queued")
-	}
-	lines[chooses] = h.dials("4000", chooses, otherHz)
-	h.reaches(chooses, "menu")
-	lines[speaks] = h.queued(speaks, supervisorHz)
-	h.reaches(speaks, "queued")
-	lines[speaks].press("2")
-	h.reaches(speaks, "voicemail")
-	lines[speaks].beeps()
-	lines[speaks].passes(3 * time.Second)
-	ids := map[string]string{}
-	for _, from := range all {
-		ids[from] = h.calls(from)[0].ID
-	}
-
-	mark = a.mark()
+	s := begins(h)
+	a, mark := s.agent, s.agent.mark()
 	h.kill()
 	h.start()
 	up := time.Now()
-	for _, from := range all {
+	for _, from := range everyone {
 		if !soon(5*time.Second-time.Since(up), func() bool { return h.carries(from) }) {
 			t.Errorf("%s is not there again %s after the start", from, time.Since(up))
 		}
@@ -53,48 +42,86 @@ func TestAsteriskKill(t *testing.T) {
 	t.Logf("all callers are there again %s after the product was ready", time.Since(up).Round(10*time.Millisecond))
 	a.up(mark)
 	a.phase(mark, "talking")
-	lines[speaks].beeps()
+	s.lines[speaks].beeps()
 	said := time.Now()
 	a.hears([]float64{callerHz}, []float64{otherHz, supervisorHz})
-	talking.hears([]float64{agentHz}, []float64{callerHz})
-
-	lines[chooses].press("2") // English
-	lines[chooses].press("1") // support
+	s.lines[talks].hears([]float64{agentHz}, []float64{callerHz})
+	s.lines[chooses].press("2") // English
+	s.lines[chooses].press("1") // support
 	h.reaches(chooses, "queued")
 	if d := 4*time.Second - time.Since(said); d > 0 {
-		lines[speaks].passes(d)
+		s.lines[speaks].passes(d)
 	}
-	lines[speaks].hangup()
-	for _, from := range []string{first, second, chooses} { // in this order, whoever is ready first
-		mark = a.mark()
-		a.must("call.hangup", nil)
-		a.closes(mark, call)
-		if call = a.answers(mark); call != ids[from] {
-			t.Fatalf("the next is the call %s; it is the turn of %s", call, from)
-		}
-		lines[from].hears([]float64{agentHz}, nil)
-	}
-	lines[chooses].hangup()
-	for _, from := range all {
+	s.lines[speaks].hangup()
+	s.serves(first, second, chooses)
+	for _, from := range everyone {
 		result := "answered"
 		if from == speaks {
 			result = "voicemail"
 		}
-		h.wentOn(from, ids[from], result)
+		h.wentOn(from, s.ids[from], result)
 	}
+	s.twoParts()
+	a.clean()
+	h.nothingLeft(pbx[0])
+	if n := h.metric("hotline_calls"); n != 0 {
+		t.Errorf("%v calls are up", n)
+	}
+}
+
+// begins brings all callers to their stages.
+func begins(h *house) *shift {
+	h.t.Helper()
+	s := &shift{house: h, agent: h.sits("agent", agentHz), lines: map[string]*line{}, ids: map[string]string{}}
+	s.agent.willing()
+	mark := s.agent.mark()
+	s.lines[talks] = h.queued(talks, callerHz)
+	s.call = s.agent.answers(mark)
+	s.lines[talks].hears([]float64{agentHz}, []float64{callerHz})
+	for _, from := range []string{first, second} {
+		s.lines[from] = h.queued(from, otherHz)
+		h.reaches(from, "queued")
+	}
+	s.lines[chooses] = h.dials("4000", chooses, otherHz)
+	h.reaches(chooses, "menu")
+	s.lines[speaks] = h.queued(speaks, supervisorHz)
+	h.reaches(speaks, "queued")
+	s.lines[speaks].press("2")
+	h.reaches(speaks, "voicemail")
+	s.lines[speaks].beeps()
+	s.lines[speaks].passes(3 * time.Second)
+	for _, from := range everyone {
+		s.ids[from] = h.calls(from)[0].ID
+	}
+	return s
+}
+
+// serves lets the agent end the call and take the next, until all have been served in this order.
+func (s *shift) serves(callers ...string) {
+	s.t.Helper()
+	for _, from := range callers {
+		mark := s.agent.mark()
+		s.agent.must("call.hangup", nil)
+		s.agent.closes(mark, s.call)
+		if s.call = s.agent.answers(mark); s.call != s.ids[from] {
+			s.t.Fatalf("the next is the call %s; it is the turn of %s", s.call, from)
+		}
+		s.lines[from].hears([]float64{agentHz}, nil)
+	}
+	s.lines[callers[len(callers)-1]].hangup()
+}
+
+// twoParts checks that what was said before the kill is kept beside what was said after it.
+func (s *shift) twoParts() {
+	s.t.Helper()
 	var parts []recordingRow
-	for _, r := range h.call(ids[speaks]).Recordings {
+	for _, r := range s.house.call(s.ids[speaks]).Recordings {
 		if r.Kind == "voicemail" {
 			parts = append(parts, r)
 		}
 	}
 	if len(parts) != 2 || parts[0].DurationMS < 2000 || parts[1].DurationMS < 3000 {
-		t.Errorf("what was said is in %+v, want two parts", parts)
-	}
-	a.clean()
-	h.nothingLeft(pbx[0])
-	if n := h.metric("hotline_calls"); n != 0 {
-		t.Errorf("%v calls are up", n)
+		s.t.Errorf("what was said is in %+v, want two parts", parts)
 	}
 }
 
