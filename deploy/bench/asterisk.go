@@ -121,11 +121,11 @@ func (a *asterisk) start(ctx context.Context) error {
 		select {
 		case <-p.done:
 			said, _ := os.ReadFile(filepath.Join(a.dir, "log/messages"))
-			return fmt.Errorf("Asterisk stopped at its start: %s", said)
+			return fmt.Errorf("an Asterisk stopped at its start: %s", said)
 		case <-time.After(50 * time.Millisecond):
 		case <-limited.Done():
 			p.stop()
-			return fmt.Errorf("Asterisk was not ready within a minute: %w", limited.Err())
+			return fmt.Errorf("an Asterisk was not ready within a minute: %w", limited.Err())
 		}
 	}
 }

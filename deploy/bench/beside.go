@@ -84,7 +84,6 @@ type figures struct {
 	latencies
 	rush        cost // of a call, the best round
 	menu, line  cost // of a call's second
-	lost        float64
 	rate, crowd int
 	memory      float64 // kB a call
 }
