@@ -229,6 +229,7 @@ func headsetUnplugged(h *house, a *browser) {
 	a.js("e2eDesk.plug('headset')", nil)
 	l.hears([]float64{headsetHz}, []float64{agentHz})
 	a.js("e2eDesk.unplug('headset')", nil)
+	l.hears([]float64{agentHz}, []float64{headsetHz})
 	a.js("e2eDesk.unplug('table')", nil)
 	a.sees(`[data-phone-trouble="mic-none"]`)
 	a.hears([]float64{callerHz}, nil) // the caller is heard all the same

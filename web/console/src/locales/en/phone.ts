@@ -102,7 +102,7 @@ export const phone = {
       failed: 'No sound connection to the server.',
       failedText: 'The network may block it: ask whoever runs it to let UDP and TCP through to Hotline’s sound port.',
     },
-    autoplay: { title: 'The browser keeps sound off until you click.', text: 'So that you hear calls ring:', on: 'Sound on' },
+    autoplay: { title: 'The browser keeps sound off until you click.', text: 'So that you hear calls and their ringing:', on: 'Sound on' },
     oneWay: {
       caller: 'Nothing is heard from the caller.',
       callerText: 'Their side sends no sound. Ask them to check, or call them back.',
