@@ -102,7 +102,7 @@ export const phone = {
       failed: '无法与服务器建立声音连接。',
       failedText: '网络可能阻止了连接，请联系管理员放行到 Hotline 声音端口的 UDP 和 TCP。',
     },
-    autoplay: { title: '在您点击之前，浏览器不播放声音。', text: '要听到来电振铃：', on: '打开声音' },
+    autoplay: { title: '在您点击之前，浏览器不播放声音。', text: '要听到通话和振铃：', on: '打开声音' },
     oneWay: {
       caller: '听不到来电者的声音。',
       callerText: '对方没有传来声音，请让对方检查，或回拨。',
