@@ -48,9 +48,9 @@ func startSubjects(ctx context.Context, binary string) (subjects []*subject, don
 	}
 	running = append(running, edge)
 	subjects = []*subject{
-		{asterisk: peer, rates: []int{500, 750, 1000, 1250}, crowds: []int{200, 300, 400, 600}},
-		{name: "asterisk_edge", product: p, asterisk: edge, rates: []int{50, 100, 150, 200}, crowds: []int{100, 150, 200, 250}},
-		{name: "native_edge", product: p, rates: []int{500, 1000, 1500, 2000}, crowds: []int{500, 1000, 1500, 2000}},
+		{asterisk: peer, rates: []int{500, 1000, 1250}, crowds: []int{200, 300, 400}},
+		{name: "asterisk_edge", product: p, asterisk: edge, rates: []int{50, 100, 150}, crowds: []int{100, 150, 200}},
+		{name: "native_edge", product: p, rates: []int{500, 1000, 1500}, crowds: []int{500, 1000, 1500}},
 	}
 	for _, s := range subjects {
 		at := p.sip
