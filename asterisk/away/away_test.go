@@ -212,22 +212,38 @@ func TestGuardLeavesAlone(t *testing.T) {
 func TestGuardPersists(t *testing.T) {
 	s := newSite(t, away.Options{})
 	h := s.build(s.app())
+	order, err := json.Marshal(map[string]any{"app": "hotline", "nodes": []away.Node{s.node()}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.a.Freeze()
 	done := make(chan struct{})
+	log := slog.New(slog.NewTextHandler(&thaw{now: s.a.Thaw}, nil))
 	go func() {
 		defer close(done)
-		if err := away.Rescue(context.Background(), "hotline", []away.Node{s.node()}, slog.New(slog.NewTextHandler(thaw{s.a.Thaw}, nil))); err != nil {
-			t.Errorf("rescue: %v", err)
+		if err := away.Guard(context.Background(), strings.NewReader(string(order)+"\n"), log); err != nil {
+			t.Errorf("guard: %v", err)
 		}
 	}()
-	s.within("the rescue", done)
+	s.within("the guardian", done)
 	s.rescued(h)
+	if err := away.Rescue(t.Context(), "hotline", []away.Node{s.node()}, quiet()); err != nil {
+		t.Errorf("nothing to rescue: %v", err)
+	}
 }
 
-// thaw is a log that lets Asterisk go on once something is said.
-type thaw struct{ now func() }
+// thaw is a log that lets Asterisk go on once it is said that it cannot be reached.
+type thaw struct {
+	now   func()
+	lines int
+}
 
-func (t thaw) Write(p []byte) (int, error) { t.now(); return len(p), nil }
+func (t *thaw) Write(p []byte) (int, error) {
+	if t.lines++; t.lines == 2 { // the first says that Hotline is gone
+		t.now()
+	}
+	return len(p), nil
+}
 
 // Without a sign of Hotline Asterisk takes callers back when the lease is up; a Hotline that lives keeps them.
 func TestLease(t *testing.T) {

@@ -25,7 +25,8 @@ const (
 	ours        = "hl-"
 	ourMedia    = "hl-m-"
 	ourBridge   = "hl-b-"
-	persistence = time.Minute            // an Asterisk that cannot be reached is tried for so long
+	persistence = time.Minute            // the guardian tries an Asterisk that cannot be reached for so long
+	hasty       = 5 * time.Second        // who waits for [Rescue] to start Hotline again has no more time
 	retry       = 500 * time.Millisecond // pause between tries
 	atOnce      = 8                      // requests to one Asterisk
 )
@@ -69,7 +70,7 @@ func Guard(ctx context.Context, in io.Reader, log *slog.Logger) error {
 		return nil
 	}
 	log.Warn("hotline is gone; its callers are given to the dialplan")
-	err = rescue(ctx, o, log)
+	err = rescue(ctx, o, persistence, log)
 	if errors.Is(err, ErrSuperseded) {
 		log.Info("hotline runs again and adopts its callers itself")
 		return nil
@@ -78,13 +79,14 @@ func Guard(ctx context.Context, in io.Reader, log *slog.Logger) error {
 }
 
 // Rescue gives the channels that a dead Hotline has left in its application to the dialplan, on all nodes at once: callers hear music and try
-// to get back, numbers that it had dialled as well; what only carried audio goes. There is nothing to do after a peaceful end.
+// to get back, numbers that it had dialled as well; what only carried audio goes. There is nothing to do after a peaceful end. An Asterisk that
+// cannot be reached is not waited for long: there the lease ends.
 func Rescue(ctx context.Context, app string, nodes []Node, log *slog.Logger) error {
-	return rescue(ctx, order{App: app, Nodes: nodes}, log)
+	return rescue(ctx, order{App: app, Nodes: nodes}, hasty, log)
 }
 
-func rescue(ctx context.Context, o order, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, persistence)
+func rescue(ctx context.Context, o order, limit time.Duration, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	errs := make([]error, len(o.Nodes))
 	var g errgroup.Group

@@ -38,6 +38,7 @@ const (
 	soon     = 10 * time.Second // between looks after a start: callers may still be speaking
 	later    = 2 * time.Minute
 	settling = 10 * time.Minute
+	patience = 2 * time.Minute  // for one message
 	again    = 10 * time.Minute // the same trouble is told so often
 )
 
@@ -117,6 +118,8 @@ func (p *Picker) Collect(ctx context.Context) (filed int, err error) {
 
 // alone takes care of a message unless another process does at this moment.
 func (p *Picker) alone(ctx context.Context, m away.Message) (filed bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	c, err := p.cfg.Pool.Acquire(ctx)
 	if err != nil {
 		return false, err
