@@ -74,6 +74,7 @@ func oneCall(ctx context.Context, g *load.Generator, audio bool) (l latencies, e
 	if !audio {
 		return l, nil
 	}
+	c.SendFrame(silence[:]) // a telephone speaks from the answer on, and Asterisk waits for it
 	first, err := c.Sound(time.Now().Add(2 * time.Second))
 	if err != nil {
 		return l, err
@@ -85,7 +86,8 @@ func oneCall(ctx context.Context, g *load.Generator, audio bool) (l latencies, e
 			return l, err
 		}
 	}
-	pressed := c.SendDigit(1)
+	pressed, release := c.Press(1)
+	defer release()
 	quiet, err := c.Quiet(time.Now().Add(2 * time.Second))
 	if err != nil {
 		return l, fmt.Errorf("the prompt did not stop: %w", err)

@@ -34,14 +34,21 @@ func startSubjects(ctx context.Context, binary string) (subjects []*subject, don
 	}
 	running = append(running, peer)
 	ari := freeAddr()
-	p, err := startProduct(ctx, binary, "HOTLINE_ASTERISK=bench=http://"+ari, "HOTLINE_ASTERISK_PASSWORD="+benchPassword)
-	if err != nil {
-		return nil, done, err
+	products := []*product{} // one each: the memory of one must not be the other's
+	for _, env := range [][]string{
+		{"HOTLINE_RTP_PORTS=12000-21999", "HOTLINE_MAX_CALLS=4000", "HOTLINE_ASTERISK=bench=http://" + ari, "HOTLINE_ASTERISK_PASSWORD=" + benchPassword},
+		{"HOTLINE_RTP_PORTS=22000-31999", "HOTLINE_MAX_CALLS=4000"},
+	} {
+		p, err := startProduct(ctx, binary, env...)
+		if err != nil {
+			return nil, done, err
+		}
+		running, products = append(running, p), append(products, p)
+		if err := errors.Join(prepare(ctx, p), prepareLine(ctx, p)); err != nil {
+			return nil, done, err
+		}
 	}
-	running = append(running, p)
-	if err := errors.Join(prepare(ctx, p), prepareLine(ctx, p)); err != nil {
-		return nil, done, err
-	}
+	p := products[0]
 	edge, err := startEdge(ctx, root, p, ari)
 	if err != nil {
 		return nil, done, err
@@ -50,10 +57,10 @@ func startSubjects(ctx context.Context, binary string) (subjects []*subject, don
 	subjects = []*subject{
 		{asterisk: peer, rates: []int{500, 1000, 1250}, crowds: []int{200, 300, 400}},
 		{name: "asterisk_edge", product: p, asterisk: edge, rates: []int{50, 100, 150}, crowds: []int{100, 150, 200}},
-		{name: "native_edge", product: p, rates: []int{500, 1000, 1500}, crowds: []int{500, 1000, 1500}},
+		{name: "native_edge", product: products[1], rates: []int{500, 1000, 1500}, crowds: []int{500, 1000, 1500}},
 	}
 	for _, s := range subjects {
-		at := p.sip
+		at := products[1].sip
 		if s.asterisk != nil {
 			at = s.asterisk.sip
 		}

@@ -42,6 +42,36 @@ func (c *Call) SendDigit(event byte) time.Time {
 	return at
 }
 
+// Press sends one telephone-event as long as a person's finger: each 20 ms a packet, and after 100 ms the three of its end. It returns
+// when the first packet left; release waits for the last.
+func (c *Call) Press(event byte) (at time.Time, release func()) {
+	const steps = 5
+	done, stamp := make(chan struct{}), c.stamp
+	send := func(mark bool, end byte, length uint16) {
+		var buf [16]byte
+		c.RTP.WriteToUDPAddrPort(c.packet(buf[:], 101, mark, stamp, []byte{event, end | 10, byte(length >> 8), byte(length)}), c.Server)
+	}
+	at = time.Now()
+	send(true, 0, frame)
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for i := uint16(2); i <= steps; i++ {
+			<-tick.C
+			send(false, 0, i*frame)
+		}
+		<-tick.C
+		for range 3 {
+			send(false, 0x80, steps*frame)
+		}
+	}()
+	return at, func() {
+		<-done
+		c.stamp += steps * frame
+	}
+}
+
 // Sound waits until audio arrives that is not silence, at most until the deadline.
 func (c *Call) Sound(deadline time.Time) (time.Time, error) {
 	var buf [1500]byte
