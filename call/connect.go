@@ -20,8 +20,9 @@ type Connect struct {
 	Observe  func(TalkView) // as in [TalkConfig]: of the two, once they talk
 }
 
-// Connect dials out and lets the two talk until one hangs up. It returns nil when they have talked, an error of kind Unavailable when
-// nobody took the call, and the reason of the call's end when it was the caller who went.
+// Connect dials out and lets the two talk until one hangs up. A telephone that transfers the caller is left for the number that it
+// names, by the routes. It returns nil when they have talked, an error of kind Unavailable when nobody took the call, and the reason of
+// the call's end when it was the caller who went.
 func (c *Call) Connect(ctx context.Context, o Connect) error {
 	if err := c.alive(ctx); err != nil {
 		return err
@@ -47,7 +48,11 @@ func (c *Call) Connect(ctx context.Context, o Connect) error {
 	c.SetResult(ResultTransferred)
 	t := newTalk(c, TalkConfig{Engine: o.Engine, Observe: o.Observe})
 	t.seats = []*seat{{number: out.dial.To, stream: out.leg.Audio(), leg: out.dial.LegID, out: out}}
-	_, err := t.hold(ctx)
+	end, err := t.hold(ctx)
+	if err == nil && end.Kind == TalkTransfer {
+		o.To.To, o.To.TrunkID = end.To.Value, ""
+		return c.Connect(ctx, o)
+	}
 	return err
 }
 
@@ -60,6 +65,7 @@ type outLeg struct {
 	answeredAt *time.Time
 	ended      bool
 	cause      Cause
+	refers     string // whom its telephone asks for in its place
 }
 
 func (c *Call) newOut(d Dial) *outLeg {
@@ -117,6 +123,8 @@ func (o *outLeg) see(e Event) {
 	case Answered:
 		at := time.Now()
 		o.answeredAt = &at
+	case TransferAsked:
+		o.refers = e.Target
 	case Ended:
 		o.ended, o.cause = true, e.Cause
 	}

@@ -116,3 +116,40 @@ func TestNobodyTakesTheCall(t *testing.T) {
 }
 
 func unavailable(err error) bool { return hotline.KindOf(err) == hotline.Unavailable }
+
+// TestATelephoneSendsTheCallerOn: the number with whom a caller talks transfers to another; what replaces a dialog is declined.
+func TestATelephoneSendsTheCallerOn(t *testing.T) {
+	caller, p, b, said := connected(t, "+861")
+	first := <-p.rung
+	if err := first.Answer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	caller.Phone.Say(media.Tone(700, 10*time.Second, 0.3).PCM())
+	if !first.Phone.HearsTone(700, 5*time.Second) {
+		t.Fatal("they are not connected")
+	}
+	if code := <-first.Refers("sip:862@host?Replaces=x"); code != 603 {
+		t.Errorf("a replacement was answered with %d", code)
+	}
+	if code := <-first.Refers("sip:862@host"); code != 200 {
+		t.Errorf("the transfer was answered with %d", code)
+	}
+	second := <-p.rung
+	ended(t, first)
+	if err := second.Answer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !second.Phone.HearsTone(700, 5*time.Second) {
+		t.Error("the second does not hear the caller")
+	}
+	caller.HangUp()
+	if err := <-said; !errors.Is(err, call.ErrHangup) {
+		t.Errorf("Connect: %v", err)
+	}
+	if err := b.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.count(call.FactLegStarted); n != 2 {
+		t.Errorf("%d legs were started", n)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hotline"
+	"hotline/call/refer"
 )
 
 // third is who is asked while the caller waits. There is one at a time, and only while one agent is with the caller.
@@ -230,6 +231,11 @@ func (t *Talk) hearOut() {
 		t.failThird(s.out.cause.Text)
 	case s.out.ended:
 		t.part(s, TalkEnd{Kind: TalkHungUp, By: t.agent()})
+	case s.out.refers != "":
+		if to := refer.Take(s.out.leg, s.out.refers, t.third == nil && len(t.seats) == 1); to != "" {
+			t.end = &TalkEnd{Kind: TalkTransfer, To: Destination{Kind: ToNumber, Value: to}}
+		}
+		s.out.refers = ""
 	case ringing && s.out.answeredAt != nil:
 		t.third.state, t.third.until = ConsultTalking, time.Time{}
 	}

@@ -55,6 +55,7 @@ type Leg struct {
 	ended    chan struct{}
 	cause    call.Cause
 	ReferTo  func(target string) error // what the peer says to a REFER; nil refuses. Set it before the call
+	told     chan int                  // what becomes of the wish of the peer
 }
 
 // NewLeg makes a leg. Empty ids and times of info are filled in.
@@ -246,4 +247,21 @@ func (l *Leg) Cause() call.Cause {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.cause
+}
+
+// Refers is the peer's wish to be replaced by somebody else. What it is told becomes of it comes through the channel.
+func (l *Leg) Refers(target string) <-chan int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = make(chan int, 1)
+	l.post(call.Event{Kind: call.TransferAsked, Target: target})
+	return l.told
+}
+
+// ReportTransfer is what the peer is told.
+func (l *Leg) ReportTransfer(_ context.Context, code int, _ string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told <- code
+	return nil
 }
