@@ -226,6 +226,7 @@ type RecordingRow struct {
 type RecordingGone struct {
 	ID string `json:"id"`
 }
+
 // Facts about the work of agents.
 const (
 	FactWrapUp         FactKind = "call.wrapped"    // [WrappedUp]: after-call work is done
