@@ -27,8 +27,13 @@
 //
 // # A call out
 //
-// softphone asks trunks/routes whether the number may be called, ivr originates a call whose own leg is dialled, and sip.Edge.Dial (or asterisk.Edge.Dial) tries
-// the trunks of the routes in their order.
+// softphone asks trunks/routes whether the number may be called, ivr originates a call whose own leg is dialled, and the edge of the
+// route's first trunk (sip.Edge.Dial, asterisk.Edge.Dial) tries the trunks in their order.
+//
+// # A call that outlives the process
+//
+// Asterisk keeps the channels when we die, and plays to them (asterisk/away). At the next start call/resume reads what was left open,
+// asterisk.Edge adopts what is alive with the same ids, and ivr goes on at the node, in the line or in the conversation.
 //
 // # Folders
 //

@@ -251,7 +251,11 @@ func (l *Leg) dial() {
 			}
 		})
 	}
+	desk := o.now.trunk.Settings.Dial != ""
 	l.ask(func(ctx context.Context) error {
+		if desk { // a phone of that Asterisk asks us when it transfers; before 22.3 there is no such function, and it is told that it may not
+			l.n.client.SetVariable(ctx, channel, "PJSIP_TRANSFER_HANDLING()", "ari-only")
+		}
 		return l.n.client.Dial(ctx, channel, o.timeout+10*time.Second) // Asterisk's own limit, should we be gone by then
 	}, func(err error) {
 		why := func() {

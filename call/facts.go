@@ -45,6 +45,8 @@ const (
 	FactRecordingStart FactKind = "recording.started" // [RecordingRow]
 	FactRecordingEnd   FactKind = "recording.ended"   // [RecordingRow]
 	FactRecordingGone  FactKind = "recording.gone"    // [RecordingGone]: discarded before anybody heard of it
+	FactWrapUp         FactKind = "call.wrapped"      // [WrappedUp]: after-call work is done
+	FactCallbackResult FactKind = "callback.result"   // [CallbackResult], under the call that was made
 )
 
 // Phase is where a call is in its life; the column call.phase.
@@ -226,12 +228,6 @@ type RecordingRow struct {
 type RecordingGone struct {
 	ID string `json:"id"`
 }
-
-// Facts about the work of agents.
-const (
-	FactWrapUp         FactKind = "call.wrapped"    // [WrappedUp]: after-call work is done
-	FactCallbackResult FactKind = "callback.result" // [CallbackResult], under the call that was made
-)
 
 // WrappedUp closes an agent's after-call work.
 type WrappedUp struct {

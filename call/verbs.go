@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hotline"
+	"hotline/call/refer"
 	"hotline/media"
 )
 
@@ -60,6 +61,8 @@ func (c *Call) listen() {
 			c.digits = append(c.digits, e.Digit)
 		case e.Kind == Answered && c.Info.Direction == Outbound && !c.answered():
 			c.taken()
+		case e.Kind == TransferAsked: // nobody who calls us sends our agents elsewhere
+			refer.Take(c.leg, e.Target, false)
 		}
 	}
 }

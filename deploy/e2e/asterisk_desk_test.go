@@ -79,11 +79,12 @@ func (d *deskPhone) command(name, params string) {
 	d.t.Logf("desk phone, %s %s: %s", name, params, answer[:n])
 }
 
-// transfersToDesk: a caller is handed to a desk phone that has registered with Asterisk, and that phone hangs up.
+// transfersToDesk: a caller is handed to a desk phone that has registered with Asterisk; that phone sends the caller on to another, which
+// hangs up.
 func transfersToDesk(h *house, p *pbx, a *browser) {
-	const from, hz = "+8613800138043", 720.0
+	const from, hz, otherHz = "+8613800138043", 720.0, 1380.0
 	h.routesToDesks()
-	d := p.desk(h, deskPhones[0], hz)
+	d, other := p.desk(h, deskPhones[0], hz), p.desk(h, deskPhones[1], otherHz)
 	l, call := h.talks(a, from)
 	mark := a.mark()
 	h.eventually(10*time.Second, "the route to the desk phones is known", func() bool {
@@ -91,9 +92,11 @@ func transfersToDesk(h *house, p *pbx, a *browser) {
 	})
 	l.hears([]float64{hz}, []float64{agentHz})
 	a.closes(mark, call)
-	d.command("hangup", "")
+	d.command("transfer", "sip:"+deskPhones[1]+"@"+p.SIPAddr.String())
+	l.hears([]float64{otherHz}, []float64{hz})
+	other.command("hangup", "")
 	l.ended(10 * time.Second)
-	if row := h.ended(from); row.ID != call || len(row.Legs) < 3 {
+	if row := h.ended(from); row.ID != call || len(row.Legs) < 4 {
 		h.t.Errorf("the call's row is %+v", row)
 	}
 }

@@ -26,7 +26,7 @@ type pbx struct {
 }
 
 // deskPhones are the extensions that may register with the Asterisk.
-var deskPhones = []string{"601"}
+var deskPhones = []string{"601", "602"}
 
 // startOnAsterisk starts the demonstration with an Asterisk 22 that runs what the product renders for it. All that calls the house
 // calls that Asterisk.
