@@ -92,7 +92,13 @@ func (s *site) build(a *app) house {
 	for _, id := range []string{h.dialled, h.ringing} {
 		_, err := s.ask.Create(ctx, ari.CreateChannel{ID: id, Endpoint: "PJSIP/100@hl-line", App: "hotline"})
 		must(err)
-		must(s.ask.Dial(ctx, id, time.Minute))
+		s.eventually("the dialling", func() bool { // the channel is there a little before it is in the application
+			err := s.ask.Dial(ctx, id, time.Minute)
+			if !ari.Conflict(err) {
+				must(err)
+			}
+			return err == nil
+		})
 		if id == h.dialled {
 			_, err := s.phone.Take(ctx, caller.Taking{})
 			must(err)
