@@ -98,7 +98,7 @@ func (w world) staffing() []example {
 		with("put-outbound-limits", "PUT", "/api/v1/outbound-limits", m{"calls_per_day": 10, "minutes_per_day": 0, "agent_calls_per_day": 0, "agent_minutes_per_day": 0, "max_minutes": 60, "deny": []string{}, "roles": []string{"agent"}, "version": 1}),
 		show("show-outbound-usage", "/api/v1/outbound-usage"),
 		show("list-asterisks", "/api/v1/asterisks"),
-		with("drain-asterisk", "PUT", "/api/v1/asterisks/pbx1/drain", m{"draining": true}),
+		with("drain-asterisk", "PUT", "/api/v1/asterisks/"+w.asterisk+"/drain", m{"draining": true}),
 		show("show-board", "/api/v1/board"),
 		show("list-agents", "/api/v1/agents?queue=support"),
 		show("show-agent", "/api/v1/agents/"+w.agentID),
@@ -169,7 +169,7 @@ func (w world) setup(t *testing.T) []example {
 func nothing() world {
 	id := hotline.NewID
 	return world{callID: id(), recordingID: id(), taskID: id(), partyID: id(), identityID: id(), trunkID: id(), tokenID: id(), accountID: id(),
-		agentID: id(), routeID: id(), outTrunkID: id(), attachmentID: id(), mentionID: id(), ticket: 999999}
+		agentID: id(), routeID: id(), outTrunkID: id(), attachmentID: id(), mentionID: id(), asterisk: "elsewhere", ticket: 999999}
 }
 
 // document is what the server says of itself.

@@ -29,7 +29,7 @@ nodes:
 // world is something of everything in an office.
 type world struct {
 	callID, recordingID, taskID, partyID, identityID, trunkID, tokenID, accountID string
-	agentID, routeID, outTrunkID, attachmentID, mentionID                         string
+	agentID, routeID, outTrunkID, attachmentID, mentionID, asterisk               string
 	ticket                                                                        int64
 }
 
@@ -47,7 +47,7 @@ func (o *office) populate() world {
 		}
 		return res
 	}
-	var w world
+	w := world{asterisk: "pbx1"}
 	for _, name := range []string{"support", "spare"} {
 		made(ask{method: "PUT", path: "/api/v1/queues/" + name, body: map[string]any{"title": map[string]string{"en": name, "zh-CN": "支持"}}}, 200)
 	}
