@@ -201,6 +201,7 @@ func asteriskKilled(h *house, p *pbx, a *browser) {
 	h.queued(waits, otherHz)
 	h.reaches(waits, "queued")
 	h.dials("4000", chooses, otherHz)
+	h.reaches(chooses, "menu")
 	mark := a.mark()
 	p.Kill()
 	h.noticed(false, 10*time.Second)

@@ -51,9 +51,12 @@ export const useSupervise = defineStore('supervise', () => {
   }
   /** Another mode of the same call. Who only heard and wants to speak gets another connection, with the microphone, and sits down anew. */
   async function shift(call_id: string, mode: SuperviseMode): Promise<void> {
-    const anew = mode !== 'listen' && phone.line.deaf
-    if (anew) await phone.needPhone(true)
-    await socket.send(anew ? 'supervise.start' : 'supervise.mode', { call_id, mode })
+    if (mode !== 'listen' && phone.line.deaf) {
+      await phone.needPhone(true)
+      await socket.send('supervise.start', { call_id, mode })
+    } else {
+      await socket.send('supervise.mode', { mode })
+    }
   }
   async function change(mode: SuperviseMode): Promise<void> {
     const id = callId.value
