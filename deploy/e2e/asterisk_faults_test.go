@@ -42,7 +42,7 @@ func TestAsteriskFaults(t *testing.T) {
 	t.Parallel()
 	h, p := startOnAsterisk(t)
 	a := h.sits("agent", agentHz)
-	a.willing()
+	a.ready()
 	for _, fault := range []struct {
 		name string
 		on   func(*house, *pbx, *browser)

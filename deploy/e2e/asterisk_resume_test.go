@@ -73,7 +73,7 @@ func TestAsteriskKill(t *testing.T) {
 func begins(h *house) *shift {
 	h.t.Helper()
 	s := &shift{house: h, agent: h.sits("agent", agentHz), lines: map[string]*line{}, ids: map[string]string{}}
-	s.agent.willing()
+	s.agent.ready()
 	mark := s.agent.mark()
 	s.lines[talks] = h.queued(talks, callerHz)
 	s.call = s.agent.answers(mark)

@@ -119,7 +119,7 @@ func TestAsterisk(t *testing.T) {
 	})
 	p.empty(h)
 	a, s := h.sits("agent", agentHz), h.sits("supervisor", supervisorHz)
-	a.willing()
+	a.ready()
 	s.up(0)
 	for _, c := range []struct {
 		name string
@@ -140,17 +140,6 @@ func TestAsterisk(t *testing.T) {
 	}
 	a.in(t).clean()
 	s.in(t).clean()
-}
-
-// willing lets an agent take calls as soon as the audio is up on both sides, however busy the machine is.
-func (b *browser) willing() {
-	b.t.Helper()
-	b.up(0)
-	mark := b.mark()
-	if !soon(10*time.Second, func() bool { return b.ask("agent.ready", nil).OK }) {
-		b.t.Fatalf("%s cannot go ready", b.name)
-	}
-	b.state(mark, "ready")
 }
 
 // promptAtOnce: what a caller hears begins with the answer.
