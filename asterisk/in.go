@@ -172,9 +172,10 @@ func (l *Leg) progress(early bool, reply func(error)) {
 	}, func(err error) { reply(settled(err)) })
 }
 
-// settled turns what came of a request into what a command returns.
+// settled turns what came of a request into what a command returns. A channel that has left the application (409) is a caller who has
+// just hung up: what tells of it is on its way.
 func settled(err error) error {
-	if err != nil && ari.Gone(err) {
+	if err != nil && (ari.Gone(err) || ari.Conflict(err)) {
 		return call.ErrGone
 	}
 	return err

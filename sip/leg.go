@@ -157,39 +157,7 @@ func (l *Leg) finish() {
 
 // command runs f on the leg's goroutine and waits for its reply. f may keep reply and call it later, once.
 func (l *Leg) command(ctx context.Context, f func(reply func(error))) error {
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	ch := make(chan error, 1)
-	reply := func(err error) {
-		select {
-		case ch <- err:
-		default:
-		}
-	}
-	ok := l.tasks.Do(func() {
-		if l.over {
-			reply(call.ErrGone)
-			return
-		}
-		f(reply)
-	})
-	if !ok {
-		return call.ErrGone
-	}
-	select {
-	case err := <-ch:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-l.done:
-		select {
-		case err := <-ch:
-			return err
-		default:
-			return call.ErrGone
-		}
-	}
+	return l.tasks.Command(ctx, l.done, func() bool { return l.over }, f)
 }
 
 // Progress tells the caller that something happens.

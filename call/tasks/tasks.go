@@ -5,8 +5,11 @@
 package tasks
 
 import (
+	"context"
 	"sync"
 	"time"
+
+	"hotline/call"
 )
 
 // Queue is what happens to a leg, in order, run by one goroutine.
@@ -88,4 +91,42 @@ func (q *Queue) After(d time.Duration, f func()) (stop func()) {
 		})
 	})
 	return func() { stopped = true; t.Stop() }
+}
+
+// Command runs f on the queue's goroutine and waits for its reply. f may keep reply and call it later, once. When the leg is over, which
+// is asked on that goroutine, or done is closed before there is a reply, the error is [call.ErrGone].
+func (q *Queue) Command(ctx context.Context, done <-chan struct{}, over func() bool, f func(reply func(error))) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	ch := make(chan error, 1)
+	reply := func(err error) {
+		select {
+		case ch <- err:
+		default:
+		}
+	}
+	ok := q.Do(func() {
+		if over() {
+			reply(call.ErrGone)
+			return
+		}
+		f(reply)
+	})
+	if !ok {
+		return call.ErrGone
+	}
+	select {
+	case err := <-ch:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-done:
+		select {
+		case err := <-ch:
+			return err
+		default:
+			return call.ErrGone
+		}
+	}
 }

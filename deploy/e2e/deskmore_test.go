@@ -57,6 +57,12 @@ func agentCallsBack(h *house, a *browser) {
 	out.hangup()
 	gone := a.after(mark, "call.gone", 10*time.Second, nil)
 	a.closes(mark, field(gone.Data, "id"))
+	h.reached(asked)
+}
+
+// reached: the ticket of a call-back says that the customer was reached, and nothing is left to be done.
+func (h *house) reached(asked callRow) {
+	h.t.Helper()
 	h.eventually(15*time.Second, "the ticket says that the customer was reached", func() bool {
 		var timeline page[struct {
 			Kind string         `json:"kind"`
