@@ -16,6 +16,7 @@ import (
 // line are neighbours and never import each other.
 var layers = [][]string{
 	{"."},
+	{"testport"},
 	{"media"},
 	{"postgres"},
 	{"call"},

@@ -43,7 +43,7 @@ func newSoftphone(t testing.TB, account string) *softphone {
 	if _, err := exec.LookPath("baresip"); err != nil {
 		t.Fatal("baresip is missing: apt-get install baresip")
 	}
-	dir, sip, ctrl := t.TempDir(), freeUDP(t), freeUDP(t)
+	dir, sip, ctrl := t.TempDir(), freePort(t), freePort(t)
 	hum(t, filepath.Join(dir, "tone.wav"))
 	config := fmt.Sprintf(`module_path /usr/lib/baresip/modules
 module g711.so

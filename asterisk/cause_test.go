@@ -10,7 +10,7 @@ import (
 
 // What a caller is refused with is what the cause says, whatever table Asterisk has.
 func TestRefusalsOnTheWire(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	b := newRobot(t, r)
 	for _, x := range []struct {
@@ -47,7 +47,7 @@ func refused(t *testing.T, c *robotCall) string {
 
 // What is not admitted is refused with what the reason is.
 func TestNotAdmittedOnTheWire(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	b := newRobot(t, r)
 	if got := refused(t, b.invites("4711")); got != "404" {

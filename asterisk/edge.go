@@ -33,14 +33,15 @@ const Name = "asterisk"
 
 // Config of an [Edge].
 type Config struct {
-	Nodes     []ari.Config // the Asterisks
-	Engine    *media.Engine
-	MediaAddr netip.Addr // what Asterisk sends audio to; the zero value: the address of ours that faces it
-	Acceptor  call.Acceptor
-	Directory *trunks.Directory
-	Routes    *routes.Book // where calls may go out that name no trunk; nil: nowhere
-	Log       *slog.Logger
-	MaxCalls  int // legs at a time, of all nodes; 0: 1,000
+	Nodes      []ari.Config // the Asterisks
+	Engine     *media.Engine
+	MediaAddr  netip.Addr // what Asterisk sends audio to; the zero value: the address of ours that faces it
+	Acceptor   call.Acceptor
+	Directory  *trunks.Directory
+	Routes     *routes.Book // where calls may go out that name no trunk; nil: nowhere
+	Log        *slog.Logger
+	MaxCalls   int           // legs at a time, of all nodes; 0: 1,000
+	RingWithin time.Duration // how long a trunk may take until somebody rings, before the next of the route is tried; 0: 15 s (calls abroad take up to ten)
 }
 
 // Edge takes and makes calls by Asterisk.
@@ -69,6 +70,7 @@ func New(cfg Config) (*Edge, error) {
 	}
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	cfg.MaxCalls = cmp.Or(cfg.MaxCalls, 1000)
+	cfg.RingWithin = cmp.Or(cfg.RingWithin, 15*time.Second)
 	e := &Edge{cfg: cfg, log: cfg.Log.With("part", "asterisk")}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.adoption.init()

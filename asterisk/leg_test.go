@@ -44,7 +44,7 @@ func (p *plant) dials(t testing.TB, phone *caller.Client, inv caller.Invite) (an
 
 // A caller hears a prompt and is heard, presses keys, holds and hangs up.
 func TestInbound(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	phone := newCaller(t, caller.Config{})
 	up := p.dials(t, phone, caller.Invite{Name: "Li Lei"})
@@ -101,7 +101,7 @@ func dual(low, high float64, d time.Duration) *media.Prompt {
 
 // A trunk that sends keys as audio only: they are heard while they are down, once.
 func TestKeysInTheAudio(t *testing.T) {
-	p := newPlant(t, freeUDP(t), func(s *trunks.TrunkSettings) { s.DTMF = "inband" })
+	p := newPlant(t, freePort(t), func(s *trunks.TrunkSettings) { s.DTMF = "inband" })
 	r := p.newRig(t)
 	l, c := r.talking(newCaller(t, caller.Config{}))
 	long := c.Stream().Play(dual(770, 1336, 3*time.Second), media.PlayOptions{})
@@ -130,7 +130,7 @@ func TestKeysInTheAudio(t *testing.T) {
 
 // Keys that come as telephone-event come at their release, and are not in the audio as well.
 func TestKeysByEvent(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	l, c := r.talking(newCaller(t, caller.Config{}))
 	tap := &ears{}
@@ -156,7 +156,7 @@ func TestKeysByEvent(t *testing.T) {
 
 // A trunk that speaks A-law has its audio in A-law all the way.
 func TestALaw(t *testing.T) {
-	p := newPlant(t, freeUDP(t), func(s *trunks.TrunkSettings) { s.Codecs = []string{"PCMA"} })
+	p := newPlant(t, freePort(t), func(s *trunks.TrunkSettings) { s.Codecs = []string{"PCMA"} })
 	r := p.newRig(t)
 	l, c := r.talking(newCaller(t, caller.Config{}))
 	l.Audio().Play(media.Tone(440, 5*time.Second, 0.5), media.PlayOptions{})
@@ -186,7 +186,7 @@ func (e *Edge) listed(t testing.TB) *listing {
 
 // Before the answer the caller hears that it rings, or what we play.
 func TestEarlyMedia(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	progress := make(chan caller.Progress, 10)
 	up := p.dials(t, newCaller(t, caller.Config{}), caller.Invite{OnProgress: func(p caller.Progress) { progress <- p }})

@@ -112,7 +112,7 @@ func (c *crowd) run(n int) {
 
 // After many calls, ended from either side, nothing is left: no leg, port or goroutine of ours, no channel, bridge or socket of Asterisk.
 func TestNothingIsLeftAfterManyCalls(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	c := &crowd{rig: r, b: newRobot(t, r)}
 	go c.usher()

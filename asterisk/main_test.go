@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"hotline/call"
 	"hotline/media"
 	"hotline/postgres/pgtest"
+	"hotline/testport"
 	"hotline/trunks"
 	"hotline/trunks/routes"
 )
@@ -43,15 +43,10 @@ func silent() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
-// freeUDP returns a port that nobody has right now.
-func freeUDP(t testing.TB) netip.AddrPort {
+// freePort returns an address of the loopback that nobody has right now.
+func freePort(t testing.TB) netip.AddrPort {
 	t.Helper()
-	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).AddrPort()
+	return netip.AddrPortFrom(loop, uint16(testport.Free(t)))
 }
 
 // newPlant starts an Asterisk whose trunk "line" leads to calls, and whose trunk "far" leads to nobody.
@@ -81,7 +76,7 @@ func newDirectory(t testing.TB, calls netip.AddrPort, change ...func(*trunks.Tru
 	for _, f := range change {
 		f(&line)
 	}
-	far := trunks.TrunkSettings{Edge: trunks.EdgeAsterisk, Host: "127.0.0.1", Port: int(freeUDP(t).Port())}
+	far := trunks.TrunkSettings{Edge: trunks.EdgeAsterisk, Host: "127.0.0.1", Port: int(freePort(t).Port())}
 	p.trunk, p.far = p.create("line", line), p.create("far", far)
 	if _, err := dir.PutNumber(ctx, trunks.Number{Number: "4000", Flow: "main", Language: "en"}); err != nil {
 		t.Fatal(err)

@@ -18,9 +18,6 @@ const ringOut = time.Minute // when Dial says nothing
 // lostWord is how long events are waited for that tell whether something was done.
 const lostWord = 2 * time.Second
 
-// slow is how long a trunk may take until somebody rings; then the next is tried, if there is one. Shorter in tests.
-var slow = 15 * time.Second
-
 // carrier is one trunk that a call may go out through.
 type carrier struct {
 	trunk    *trunks.Trunk
@@ -245,7 +242,7 @@ func (l *Leg) dial() {
 	o.dialled = true
 	channel := l.channel
 	if len(o.next) > 0 {
-		o.stopSlow = l.after(slow, func() {
+		o.stopSlow = l.after(l.n.e.cfg.RingWithin, func() {
 			if !l.over && !l.answered && !o.rang && channel == l.channel {
 				l.otherCarrier("nobody rings")
 			}

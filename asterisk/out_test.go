@@ -27,7 +27,7 @@ func (r *rig) dial(d call.Dial) (call.Leg, *call.Mailbox) {
 
 // A number is dialled: it rings, is answered, both hear each other, keys arrive, and it hangs up.
 func TestOutbound(t *testing.T) {
-	at := freeUDP(t)
+	at := freePort(t)
 	p := newPlant(t, at)
 	r := p.newRig(t)
 	phone := newCaller(t, caller.Config{Wait: true, Port: at.Port()})
@@ -66,7 +66,7 @@ func TestOutbound(t *testing.T) {
 
 // Who calls is shown, or is not.
 func TestCallerShown(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	b := newRobot(t, r)
 	d := b.Callee(calltest.Behaviour{Refuse: true})
@@ -95,15 +95,12 @@ func TestCallerShown(t *testing.T) {
 
 // A trunk that cannot be reached is followed by the next of the route; what the called says is final.
 func TestFailOver(t *testing.T) {
-	before := slow
-	slow = 300 * time.Millisecond
-	t.Cleanup(func() { slow = before })
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	if _, err := p.book.CreateRoute(t.Context(), routes.Route{Name: "all", Enabled: true, Trunks: []string{p.far.ID, p.trunk.ID},
 		Settings: routes.Settings{Prefixes: []string{"7", "+49"}, CallerID: "+861012340000"}}); err != nil {
 		t.Fatal(err)
 	}
-	r := p.newRig(t)
+	r := p.newRig(t, func(c *Config) { c.RingWithin = 300 * time.Millisecond })
 	b := newRobot(t, r)
 	d := b.Callee(calltest.Behaviour{Answer: true, HangsUp: 20 * time.Millisecond})
 	d.TrunkID = ""

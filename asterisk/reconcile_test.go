@@ -103,7 +103,7 @@ func (r *rig) talking(phone *caller.Client) (*caught, *caller.Call) {
 
 // The socket is cut and comes back: who talks talks on, who has gone meanwhile is gone, and what happens next is heard of.
 func TestReconnectKeepsCalls(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	w := newWire(t, p.a.URL)
 	r := p.newRig(t, func(c *Config) { c.Nodes[0].URL = w.url() })
 	phone := newCaller(t, caller.Config{})
@@ -136,7 +136,7 @@ func TestReconnectKeepsCalls(t *testing.T) {
 
 // Asterisk dies: its calls end with cause "backend lost", and new ones come when it is back.
 func TestAsteriskDies(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	phone := newCaller(t, caller.Config{})
 	l, c := r.talking(phone)
@@ -165,7 +165,7 @@ func shortly(t testing.TB) context.Context {
 
 // What is in our name and nobody's is taken away at the start; callers of the process before are adopted or begin anew.
 func TestAdoptAfterRestart(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	w := newWire(t, p.a.URL)
 	r := p.newRig(t, func(c *Config) { c.Nodes[0].URL = w.url() })
 	phone := newCaller(t, caller.Config{})
@@ -218,7 +218,7 @@ func TestAdoptAfterRestart(t *testing.T) {
 
 // Bridges and channels in our name that no leg owns are taken away, others are left alone.
 func TestStrangersAreSwept(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	other, err := ari.NewRequester(p.node())
 	if err != nil {
 		t.Fatal(err)
@@ -242,7 +242,7 @@ func TestStrangersAreSwept(t *testing.T) {
 
 // Calls out live on through a reconnect as well: one that talks, and one that is answered while nobody listens.
 func TestReconnectKeepsCallsOut(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	w := newWire(t, p.a.URL)
 	r := p.newRig(t, func(c *Config) { c.Nodes[0].URL = w.url() })
 	b := newRobot(t, r)

@@ -10,7 +10,7 @@ import (
 
 // A phone that is talking transfers blindly: the call is told of it, Asterisk does nothing by itself, and the phone learns the outcome.
 func TestPhoneTransfers(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	s := newSoftphone(t, "<sip:+8613800138000@127.0.0.1>;regint=0;audio_codecs=pcmu\n")
 	s.does("dial", "sip:4000@"+p.a.SIPAddr.String())
@@ -37,7 +37,7 @@ func TestPhoneTransfers(t *testing.T) {
 
 // We ask a phone to call somebody else: it does, and leaves.
 func TestReferAPhone(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	s := newSoftphone(t, "<sip:+8613800138000@127.0.0.1>;regint=0;audio_codecs=pcmu\n")
 	s.does("dial", "sip:4000@"+p.a.SIPAddr.String())
@@ -68,7 +68,7 @@ func TestReferAPhone(t *testing.T) {
 
 // An attended transfer names the call whose place is to be taken.
 func TestAttendedTransferIsAsked(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	b := newRobot(t, r)
 	talk := func() (*robotCall, *caught) {

@@ -317,7 +317,7 @@ func (b *robot) InUse() int {
 
 // The contract of a leg, against a real Asterisk.
 func TestConformance(t *testing.T) {
-	p := newPlant(t, freeUDP(t))
+	p := newPlant(t, freePort(t))
 	calltest.Run(t, calltest.Edge{
 		Races: 40,
 		Start: func(t *testing.T, a call.Acceptor) calltest.Rig {

@@ -3,7 +3,6 @@ package sip
 import (
 	"net/netip"
 	"strings"
-	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
@@ -12,10 +11,6 @@ import (
 	"hotline/sip/cause"
 	"hotline/trunks/routes"
 )
-
-// progress is how long a trunk that has said 100 may take until somebody rings; then the next is tried, if there is one. Calls
-// abroad take up to ten seconds. Shorter in tests.
-var progress = 15 * time.Second
 
 // carrier is one trunk that a call may go out through.
 type carrier struct {

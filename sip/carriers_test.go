@@ -97,10 +97,8 @@ func TestCarriersInTurn(t *testing.T) {
 // TestCarrierThatRingsNobody: a trunk that says 100 and nothing more is cancelled, and the next one tried. What the called says is
 // final: he is not rung twice.
 func TestCarrierThatRingsNobody(t *testing.T) {
-	before := progress
-	progress = 300 * time.Millisecond
-	t.Cleanup(func() { progress = before })
-	r := newRig(t)
+	const within = 300 * time.Millisecond
+	r := newRig(t, func(c *Config) { c.RingWithin = within })
 	slow, first := r.callee()
 	good, second := r.callee()
 	r.route([]string{"+86"}, first, second)
@@ -135,7 +133,7 @@ func TestCarrierThatRingsNobody(t *testing.T) {
 	l.next(t, call.Ended)
 	slow.send(okTo(slow.want("CANCEL ")))
 	slow.send(answerTo(inv, "487 Request Terminated", "", ""))
-	if m := good.recv(2 * progress); m != "" {
+	if m := good.recv(2 * within); m != "" {
 		t.Errorf("the second trunk was called for nobody:\n%s", m)
 	}
 	r.gone()

@@ -218,7 +218,7 @@ func (o *outbound) impatient(l *Leg, req *sipmsg.Request) {
 		})
 	}
 	if len(o.way.next) > 0 {
-		o.stopSlow = l.after(progress, func() {
+		o.stopSlow = l.after(l.e.cfg.RingWithin, func() {
 			if waiting() && o.heard && !o.rang {
 				l.otherCarrier("nobody rings")
 			}

@@ -27,6 +27,7 @@ import (
 	"hotline/asterisk/ari"
 	"hotline/asterisk/away"
 	"hotline/asterisk/config"
+	"hotline/testport"
 	"hotline/trunks"
 )
 
@@ -81,8 +82,8 @@ func Start(t testing.TB, o Options) *Asterisk {
 	}
 	a := &Asterisk{User: "hotline", Password: secret(), Dir: dir, t: t, options: o, root: fetch(t, o.Version)}
 	t.Cleanup(a.clean)
-	web, sip := freePort(t, "tcp"), freePort(t, "tcp", "udp")
-	a.rtpLow = freePort(t, "udp") &^ 1
+	web, sip := testport.Free(t, "tcp"), testport.Free(t, "tcp", "udp")
+	a.rtpLow = testport.Free(t, "udp") &^ 1
 	a.URL = fmt.Sprintf("http://127.0.0.1:%d", web)
 	a.SIPAddr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(sip))
 	a.write(web)
@@ -114,42 +115,6 @@ func fetch(t testing.TB, version string) string {
 func deploy() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..", "deploy", "asterisk")
-}
-
-// freePort returns a port that nobody has on the loopback, below the range that the system hands out by itself: it must still be free
-// when Asterisk is started again.
-func freePort(t testing.TB, networks ...string) int {
-	t.Helper()
-	for range 1000 {
-		var b [2]byte
-		_, _ = rand.Read(b[:])
-		port := 12000 + (int(b[0])<<8|int(b[1]))%20000
-		if free(port, networks) {
-			return port
-		}
-	}
-	t.Fatal("asterisktest: no free port on the loopback")
-	return 0
-}
-
-func free(port int, networks []string) bool {
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	for _, network := range networks {
-		if network == "udp" {
-			c, err := net.ListenPacket("udp", address)
-			if err != nil {
-				return false
-			}
-			_ = c.Close()
-			continue
-		}
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			return false
-		}
-		_ = l.Close()
-	}
-	return true
 }
 
 // Restart stops Asterisk if it runs and starts it with the same configuration, ports and password.

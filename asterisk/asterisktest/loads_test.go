@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"hotline/asterisk/config"
+	"hotline/testport"
 	"hotline/trunks"
 )
 
@@ -23,7 +24,7 @@ func TestLoadsWithoutComplaint(t *testing.T) {
 	cert, key := certificate(t)
 	a := Start(t, Options{
 		Render: func(o *config.Options) {
-			o.SIP.TLS, o.SIP.Cert, o.SIP.Key = netip.AddrPortFrom(o.SIP.Bind.Addr(), uint16(freePort(t, "tcp"))), cert, key
+			o.SIP.TLS, o.SIP.Cert, o.SIP.Key = netip.AddrPortFrom(o.SIP.Bind.Addr(), uint16(testport.Free(t, "tcp"))), cert, key
 			o.SIP.External, o.SIP.Local = netip.MustParseAddr("203.0.113.9"), []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 		},
 		Trunks: []trunks.Trunk{

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hotline/testport"
 )
 
 // demo is deploy/asterisk/demo.sh with a folder and ports of its own.
@@ -33,11 +35,11 @@ func newDemo(t *testing.T) *demo {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	os.Chmod(dir, 0o755)
 	rtp := rtpBlock()
-	d := &demo{t: t, sip: fmt.Sprintf("127.0.0.1:%d", freePort(t, "udp")), log: &logFile{}}
-	d.env = append(os.Environ(), "HOTLINE_DATA_DIR="+dir, fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", freePort(t, "tcp")),
-		fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", freePort(t, "udp")), "HOTLINE_WEBRTC_ADDR=127.0.0.1:0",
+	d := &demo{t: t, sip: fmt.Sprintf("127.0.0.1:%d", testport.Free(t, "udp")), log: &logFile{}}
+	d.env = append(os.Environ(), "HOTLINE_DATA_DIR="+dir, fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", testport.Free(t, "tcp")),
+		fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", testport.Free(t, "udp")), "HOTLINE_WEBRTC_ADDR=127.0.0.1:0",
 		fmt.Sprintf("HOTLINE_RTP_PORTS=%d-%d", rtp, rtp+499), fmt.Sprintf("HOTLINE_DEMO_RTP=%d-%d", rtp+500, rtp+999),
-		"HOTLINE_DEMO_SIP="+d.sip, fmt.Sprintf("HOTLINE_DEMO_ARI=127.0.0.1:%d", freePort(t, "tcp")))
+		"HOTLINE_DEMO_SIP="+d.sip, fmt.Sprintf("HOTLINE_DEMO_ARI=127.0.0.1:%d", testport.Free(t, "tcp")))
 	return d
 }
 

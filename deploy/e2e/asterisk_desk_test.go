@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"hotline/testport"
 	"hotline/trunks"
 )
 
@@ -32,11 +33,11 @@ func (p *pbx) desk(h *house, user string, hz float64) *deskPhone {
 	if out, err := exec.Command(sox, "-n", "-r", "8000", "-b", "16", "-c", "1", filepath.Join(dir, "tone.wav"), "synth", "120", "sine", fmt.Sprint(hz), "vol", "0.4").CombinedOutput(); err != nil {
 		h.t.Fatalf("sox: %v %s", err, out)
 	}
-	d := &deskPhone{t: h.t, control: fmt.Sprintf("127.0.0.1:%d", freePort(h.t, "tcp")), out: &logFile{}}
+	d := &deskPhone{t: h.t, control: fmt.Sprintf("127.0.0.1:%d", testport.Free(h.t, "tcp")), out: &logFile{}}
 	for name, text := range map[string]string{
 		"config": fmt.Sprintf("module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n"+
 			"ctrl_tcp_listen %s\nsip_listen 127.0.0.7:%d\naudio_source aufile,%s/tone.wav\naudio_player aufile,%s/heard.wav\naudio_alert aufile,%s/alert.wav\n"+
-			"rtp_ports 42000-42999\nnet_interface 127.0.0.7\n", d.control, freePort(h.t, "udp"), dir, dir, dir),
+			"rtp_ports 42000-42999\nnet_interface 127.0.0.7\n", d.control, testport.Free(h.t, "udp"), dir, dir, dir),
 		"accounts": fmt.Sprintf("<sip:%s@%s>;auth_user=%s;auth_pass=%s;regint=60;answermode=auto;audio_codecs=pcmu\n", user, p.SIPAddr, user, p.password),
 		"contacts": "",
 	} {

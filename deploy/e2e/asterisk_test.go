@@ -14,6 +14,7 @@ import (
 	"hotline/asterisk/asterisktest"
 	"hotline/asterisk/config"
 	"hotline/sip/caller"
+	"hotline/testport"
 	"hotline/trunks"
 )
 
@@ -33,7 +34,7 @@ var deskPhones = []string{"601", "602"}
 func startOnAsterisk(t testing.TB, env ...string) (*house, *pbx) {
 	t.Helper()
 	w, secret := newWire(t), rand.Text()
-	p := &pbx{wire: w, password: rand.Text(), outside: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(freePort(t, "udp")))}
+	p := &pbx{wire: w, password: rand.Text(), outside: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(testport.Free(t, "udp")))}
 	h := newHouse(t, append([]string{"HOTLINE_ASTERISK=pbx=" + w.url(), "HOTLINE_ASTERISK_PASSWORD=" + secret}, env...)...)
 	options := asterisktest.Options{Trunks: h.carried(p), Render: func(o *config.Options) { o.ARI.Password = secret }}
 	for _, user := range deskPhones {

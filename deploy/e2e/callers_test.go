@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hotline/testport"
 )
 
 // TestCallers are the journeys of the demo, each by a caller of its own on one running product.
@@ -174,7 +176,7 @@ func callsWithBaresip(h *house) {
 	}
 	config := fmt.Sprintf("module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule_tmp account.so\nmodule_app menu.so\n"+
 		"sip_listen 127.0.0.1:%d\naudio_source aufile,%s/tone.wav\naudio_player aufile,%s/heard.wav\naudio_alert aufile,%s/alert.wav\n"+
-		"rtp_ports 41000-41999\nnet_interface 127.0.0.1\n", freePort(h.t, "udp"), dir, dir, dir)
+		"rtp_ports 41000-41999\nnet_interface 127.0.0.1\n", testport.Free(h.t, "udp"), dir, dir, dir)
 	os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600)
 	os.WriteFile(filepath.Join(dir, "accounts"), []byte("<sip:"+user+"@127.0.0.1>;regint=0;audio_codecs=pcma\n"), 0o600)
 	os.WriteFile(filepath.Join(dir, "contacts"), nil, 0o600)

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hotline/testport"
 )
 
 // TestCommands runs the other commands of the binary beside a running product.
@@ -229,7 +231,7 @@ func (h *house) brokenFlow(dir string, edit func(file, old, new string)) {
 // secondServe: the data folder has one user at a time, and so has a port.
 func secondServe(h *house) {
 	h.refuses(nil, []string{"serve"}, "cannot listen at", "http_addr")
-	other := []string{fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", freePort(h.t, "tcp")), fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", freePort(h.t, "udp"))}
+	other := []string{fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", testport.Free(h.t, "tcp")), fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", testport.Free(h.t, "udp"))}
 	h.refuses(other, []string{"serve"}, fmt.Sprintf("process %d", h.cmd.Process.Pid), h.dir, "HOTLINE_DATA_DIR")
 	if status, body := h.ready(); status != 200 {
 		h.t.Errorf("the first one is %d %s after that", status, body)
@@ -254,8 +256,8 @@ func doctorBeside(h *house) {
 func TestWrongConfiguration(t *testing.T) {
 	t.Parallel()
 	h := &house{t: t, dir: t.TempDir()}
-	h.env = append(os.Environ(), "HOTLINE_DATA_DIR="+h.dir, fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", freePort(t, "tcp")),
-		fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", freePort(t, "udp")), "HOTLINE_RTP_PORTS=12000-15999", "HOTLINE_WEBRTC_ADDR=127.0.0.1:0")
+	h.env = append(os.Environ(), "HOTLINE_DATA_DIR="+h.dir, fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", testport.Free(t, "tcp")),
+		fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", testport.Free(t, "udp")), "HOTLINE_RTP_PORTS=12000-15999", "HOTLINE_WEBRTC_ADDR=127.0.0.1:0")
 	if out, status := h.try(nil, "version"); status != 0 || !regexp.MustCompile(`^hotline \S+\n$`).MatchString(out) {
 		t.Errorf("version: status %d, %q", status, out)
 	}
@@ -281,7 +283,7 @@ func TestWrongConfiguration(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	h := &house{t: t, dir: t.TempDir()}
-	web, sip := freePort(t, "tcp"), freePort(t, "udp")
+	web, sip := testport.Free(t, "tcp"), testport.Free(t, "udp")
 	h.env = append(os.Environ(), "HOTLINE_DATA_DIR="+h.dir, fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", web),
 		fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", sip), "HOTLINE_RTP_PORTS=12000-15999", "HOTLINE_WEBRTC_ADDR=127.0.0.1:0")
 	if out, status := h.try(nil, "doctor"); status != 0 || strings.Contains(out, "FAIL") {

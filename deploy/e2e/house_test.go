@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hotline/testport"
 )
 
 // house is one running product.
@@ -83,7 +84,7 @@ func need(t testing.TB, program, debian string) string {
 // newHouse starts the demo on free ports. It is stopped, and its folder removed, when the test ends.
 func newHouse(t testing.TB, env ...string) *house {
 	t.Helper()
-	httpPort, sipPort := freePort(t, "tcp"), freePort(t, "udp")
+	httpPort, sipPort := testport.Free(t, "tcp"), testport.Free(t, "udp")
 	rtp := rtpBlock()
 	h := &house{
 		t: t, dir: t.TempDir(), log: &logFile{}, password: map[string]string{},
@@ -284,28 +285,6 @@ func (h *house) eventually(limit time.Duration, what string, yes func() bool) {
 			h.t.Fatalf("not within %s: %s", limit, what)
 		}
 	}
-}
-
-func freePort(t testing.TB, network string) int {
-	t.Helper()
-	for range 50 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		if network == "tcp" {
-			return port
-		}
-		u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			u.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }
 
 var rtpNext = struct {

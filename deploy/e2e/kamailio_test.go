@@ -16,6 +16,7 @@ import (
 	"hotline/asterisk/ari"
 	"hotline/asterisk/asterisktest"
 	"hotline/sip/caller"
+	"hotline/testport"
 )
 
 // proxy starts Kamailio with the configuration that users get, in front of Asterisks. Its callers are at 127.0.0.3.
@@ -36,7 +37,7 @@ func (h *house) proxy(nodes []*asterisktest.Asterisk) string {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	at := fmt.Sprintf("127.0.0.1:%d", freePort(h.t, "udp"))
+	at := fmt.Sprintf("127.0.0.1:%d", testport.Free(h.t, "udp"))
 	log := &logFile{}
 	cmd := exec.Command(kamailio, "-f", cfg, "-DD", "-E", "-m", "64", "-Y", dir, "-A", "LISTEN=udp:"+at,
 		"-A", fmt.Sprintf("NODES=%q", filepath.Join(dir, "dispatcher.list")), "-A", fmt.Sprintf("ADDRESSES=%q", filepath.Join(dir, "address.list")),

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"hotline/testport"
 )
 
 // TestAgentsNetwork lets an agent sit in another network, with HTTPS by the product's own certificate, and cuts the cable in the middle
@@ -15,7 +17,7 @@ import (
 func TestAgentsNetwork(t *testing.T) {
 	t.Parallel()
 	s := newStreet(t)
-	h := newHouse(t, fmt.Sprintf("HOTLINE_HTTP_ADDR=%s:%d", s.house, freePort(t, "tcp")), "HOTLINE_HTTP_TLS=self-signed",
+	h := newHouse(t, fmt.Sprintf("HOTLINE_HTTP_ADDR=%s:%d", s.house, testport.Free(t, "tcp")), "HOTLINE_HTTP_TLS=self-signed",
 		fmt.Sprintf("HOTLINE_WEBRTC_ADDR=%s:0", s.house))
 	a := h.opens(agentHz, s.name)
 	a.logIn("agent", h.password["agent"])

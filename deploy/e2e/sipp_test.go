@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hotline/testport"
 )
 
 // scenario is sipp's caller: it is answered, plays its audio and digits, and hangs up after the pause.
@@ -111,7 +113,7 @@ func (h *house) sipp(c sippCall) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, h.sip, "-s", c.number, "-sf", xml, "-inf", csv, "-i", "127.0.0.1", "-mi", "127.0.0.1",
-		"-p", fmt.Sprint(freePort(h.t, "udp")), "-mp", fmt.Sprint(freePort(h.t, "udp")&^1), "-t", transport,
+		"-p", fmt.Sprint(testport.Free(h.t, "udp")), "-mp", fmt.Sprint(testport.Free(h.t, "udp")&^1), "-t", transport,
 		"-m", fmt.Sprint(calls), "-r", fmt.Sprint(rate), "-nostdin", "-trace_err", "-error_file", filepath.Join(dir, "errors"))
 	cmd.Dir = dir
 	var out bytes.Buffer

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"hotline/testport"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -110,7 +112,7 @@ func (s *street) listen() (*net.UDPConn, error) {
 func TestStrangers(t *testing.T) {
 	t.Parallel()
 	s := newStreet(t)
-	port := freePort(t, "udp")
+	port := testport.Free(t, "udp")
 	target := netip.AddrPortFrom(s.house, uint16(port)).String()
 	h := newHouse(t, "HOTLINE_SIP_ADDR="+target)
 	h.sip = target

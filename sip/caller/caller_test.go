@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 
 	"hotline"
 	"hotline/media"
+	"hotline/testport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,7 +29,7 @@ func sipp(t *testing.T, args ...string) int {
 	if err != nil {
 		t.Fatal("sipp is needed: apt-get install sip-tester")
 	}
-	port, rtp := freePort(t), freePort(t)
+	port, rtp := testport.Free(t), testport.Free(t)
 	cmd := exec.Command(path, append([]string{"-i", "127.0.0.1", "-p", fmt.Sprint(port), "-mp", fmt.Sprint(rtp &^ 1), "-rtp_echo", "-nostdin", "-timeout", "40s"}, args...)...)
 	cmd.Dir = t.TempDir()
 	if err := cmd.Start(); err != nil {
@@ -40,16 +40,6 @@ func sipp(t *testing.T, args ...string) int {
 		_ = cmd.Wait()
 	})
 	return port
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).Port
 }
 
 func scenario(t *testing.T, xml string) string {
@@ -177,14 +167,14 @@ Content-Length: 0
 
 func TestNobodyThere(t *testing.T) {
 	c := newClient(t)
-	_, err := c.Call(t.Context(), Invite{To: fmt.Sprintf("sip:4000@127.0.0.1:%d;transport=tcp", freePort(t)), From: "1"})
+	_, err := c.Call(t.Context(), Invite{To: fmt.Sprintf("sip:4000@127.0.0.1:%d;transport=tcp", testport.Free(t)), From: "1"})
 	if hotline.KindOf(err) != hotline.Unavailable || !strings.HasPrefix(err.Error(), "nobody listens at 127.0.0.1:") {
 		t.Fatalf("got %v, want that nobody listens", err)
 	}
 	// Over UDP the host says so as well, by ICMP: long before timer B, of 32 s.
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	defer stop()
-	at := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	at := fmt.Sprintf("127.0.0.1:%d", testport.Free(t))
 	if _, err = c.Call(ctx, Invite{To: "sip:4000@" + at, From: "1"}); err == nil || err.Error() != "nobody listens at "+at+" over UDP" {
 		t.Fatalf("got %v, want that nobody listens", err)
 	}
