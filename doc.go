@@ -40,6 +40,7 @@
 // A package imports only what stands above it in this list (layers_test.go holds that):
 //
 //	.            errors, ids, scopes
+//	testport     ports for the servers of tests
 //	media        RTP, codecs, jitter, prompts, DTMF, rooms, recorder taps, browsers (media/peer); no SIP, no business word
 //	postgres     connect or run the cluster, migrations, transactions, databases for tests
 //	call         Leg, Call, Talk, the facts of a call and their Journal
