@@ -18,6 +18,7 @@ import (
 
 	"hotline/acd"
 	"hotline/call"
+	"hotline/call/archive"
 	"hotline/call/calltest"
 	"hotline/call/resume"
 	"hotline/ivr/speech"
@@ -217,7 +218,7 @@ func (h *house) ring(flow, caller string) *calltest.Leg {
 }
 
 // ended waits for the end of a call and returns its row.
-func (h *house) ended(l *calltest.Leg) call.Detail {
+func (h *house) ended(l *calltest.Leg) archive.Detail {
 	h.t.Helper()
 	select {
 	case <-l.Ended():
@@ -228,7 +229,7 @@ func (h *house) ended(l *calltest.Leg) call.Detail {
 		if err := h.journal.Flush(h.t.Context()); err != nil {
 			h.t.Fatal(err)
 		}
-		d, err := call.Get(h.t.Context(), h.pool, l.Info().CallID)
+		d, err := archive.Get(h.t.Context(), h.pool, l.Info().CallID)
 		if err == nil && d.EndedAt != nil {
 			return d
 		}

@@ -15,6 +15,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/call/archive"
 	"hotline/call/calltest"
 	"hotline/postgres/pgtest"
 )
@@ -176,7 +177,7 @@ func (r *relay) back(b *calltest.Browser, tone float64) *calltest.Browser {
 func second[T any](_ T, err error) error { return err }
 
 // whole checks what must be true of every call that has ended: one row, one ticket, times without gaps.
-func (r *relay) whole(d call.Detail) {
+func (r *relay) whole(d archive.Detail) {
 	r.t.Helper()
 	var tickets, rows int
 	err := r.base.QueryRow(r.t.Context(), `select (select count(*) from call where id = $1), (

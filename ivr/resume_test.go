@@ -10,6 +10,7 @@ import (
 
 	"hotline/acd"
 	"hotline/call"
+	"hotline/call/archive"
 	"hotline/call/calltest"
 	"hotline/media"
 )
@@ -210,7 +211,7 @@ func TestConversationsGoOnAfterAKill(t *testing.T) {
 }
 
 // kinds lists the stretches of a call.
-func kinds(d call.Detail) string {
+func kinds(d archive.Detail) string {
 	var list []string
 	for _, s := range d.Segments {
 		if s.Kind != call.SegmentOffer && s.Kind != call.SegmentWrap {
@@ -358,13 +359,13 @@ func (r *relay) rests(b *calltest.Browser) {
 }
 
 // closed waits until a call is filed as ended.
-func (r *relay) closed(id string) call.Detail {
+func (r *relay) closed(id string) archive.Detail {
 	r.t.Helper()
 	for end := time.Now().Add(patience); ; {
 		if err := r.journal.Flush(r.t.Context()); err != nil {
 			r.t.Fatal(err)
 		}
-		d, err := call.Get(r.t.Context(), r.base, id)
+		d, err := archive.Get(r.t.Context(), r.base, id)
 		if err == nil && d.EndedAt != nil {
 			return d
 		}

@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/call/archive"
 	"hotline/call/calltest"
 	"hotline/media"
 )
 
 // steps writes a call's steps as "main=1 sales voicemail".
-func steps(d call.Detail) string {
+func steps(d archive.Detail) string {
 	var out []string
 	for _, s := range d.Path {
 		step := s.Node
@@ -29,7 +30,7 @@ func steps(d call.Detail) string {
 	return strings.Join(out, " ")
 }
 
-func (h *house) expect(l *calltest.Leg, wantPath string, want call.Result) call.Detail {
+func (h *house) expect(l *calltest.Leg, wantPath string, want call.Result) archive.Detail {
 	h.t.Helper()
 	d := h.ended(l)
 	if got := steps(d); got != wantPath {

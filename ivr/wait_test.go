@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/call/archive"
 	"hotline/call/calltest"
 	"hotline/media"
 )
@@ -77,7 +78,7 @@ func (h *house) spoken(l *calltest.Leg, d time.Duration) {
 }
 
 // keeps expects one message of the call with this tone and duration, and its ticket.
-func (h *house) keeps(d call.Detail, tone float64, low, high time.Duration) {
+func (h *house) keeps(d archive.Detail, tone float64, low, high time.Duration) {
 	h.t.Helper()
 	list, err := h.tapes.ForCall(h.t.Context(), d.ID)
 	if err != nil || len(list) != 1 || list[0].Kind != "voicemail" || list[0].State != "complete" {
@@ -183,7 +184,7 @@ func TestCallback(t *testing.T) {
 }
 
 // task expects an open call-back to a number for the call's ticket.
-func (h *house) task(d call.Detail, phone string) {
+func (h *house) task(d archive.Detail, phone string) {
 	h.t.Helper()
 	var got string
 	err := h.pool.QueryRow(h.t.Context(), "select phone from task where call_id = $1 and kind = 'callback' and state = 'open' and reason = 'asked'", d.ID).Scan(&got)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/call/archive"
 	"hotline/recordings"
 	"hotline/sip"
 	"hotline/web/api"
@@ -33,7 +34,7 @@ type Call struct {
 	Cause      call.Cause         `json:"cause"`
 }
 
-func callView(c call.Row) Call {
+func callView(c archive.Row) Call {
 	return Call{
 		ID: c.ID, Direction: c.Direction, Phase: c.Phase, Caller: c.Caller, CallerName: c.CallerName, Verified: c.Verified,
 		Dialled: c.Dialled, TrunkID: api.TextPtr(c.TrunkID), TrunkName: c.TrunkName, Flow: c.Flow, Queue: c.Queue, Ticket: api.Pointed(c.Ticket),
@@ -54,14 +55,14 @@ type listCallsInput struct {
 }
 
 func (s *Server) listCalls(ctx context.Context, in *listCallsInput) (*api.Reply[api.Page[Call]], error) {
-	rows, next, err := call.List(ctx, s.cfg.Pool, call.Filter{
+	rows, next, err := archive.List(ctx, s.cfg.Pool, archive.Filter{
 		Result: call.Result(in.Result), Queue: in.Queue, Caller: in.Caller, TrunkID: in.TrunkID, Ticket: in.Ticket, From: in.From, To: in.To, See: callSight(ctx),
 		Cursor: in.Cursor.Cursor, Limit: in.Limit})
 	return api.Answer(api.PageOf(rows, next, callView), err)
 }
 
 func (s *Server) listLiveCalls(ctx context.Context, in *api.Cursor) (*api.Reply[api.Page[Call]], error) {
-	rows, next, err := call.List(ctx, s.cfg.Pool, call.Filter{Open: true, See: callSight(ctx), Cursor: in.Cursor, Limit: in.Limit})
+	rows, next, err := archive.List(ctx, s.cfg.Pool, archive.Filter{Open: true, See: callSight(ctx), Cursor: in.Cursor, Limit: in.Limit})
 	return api.Answer(api.PageOf(rows, next, callView), err)
 }
 
@@ -83,7 +84,7 @@ type PathStep struct {
 	Digits string   `json:"digits"`
 }
 
-func stepView(p call.PathStep) PathStep { return PathStep{api.Time(p.At), p.Node, p.Kind, p.Digits} }
+func stepView(p archive.PathStep) PathStep { return PathStep{api.Time(p.At), p.Node, p.Kind, p.Digits} }
 
 // Segment is a stretch of a call.
 type Segment struct {
@@ -116,10 +117,10 @@ type callInput struct {
 }
 
 func (s *Server) showCall(ctx context.Context, in *callInput) (*api.Reply[CallDetail], error) {
-	if err := call.Check(ctx, s.cfg.Pool, in.ID, *callSight(ctx)); err != nil {
+	if err := archive.Check(ctx, s.cfg.Pool, in.ID, *callSight(ctx)); err != nil {
 		return nil, err
 	}
-	d, err := call.Get(ctx, s.cfg.Pool, in.ID)
+	d, err := archive.Get(ctx, s.cfg.Pool, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +143,7 @@ func (s *Server) showCall(ctx context.Context, in *callInput) (*api.Reply[CallDe
 	}, nil)
 }
 
-func legView(l call.LegSummary) Leg {
+func legView(l archive.LegSummary) Leg {
 	return Leg{
 		ID: l.ID, Direction: l.Direction, Edge: l.Edge, ForeignID: l.ForeignID, Remote: l.Remote, Codec: l.Codec, StartedAt: api.Time(l.StartedAt),
 		AnsweredAt: api.WhenPtr(l.AnsweredAt), EndedAt: api.WhenPtr(l.EndedAt), Cause: l.Cause, Quality: api.Object(l.Quality),
@@ -162,7 +163,7 @@ type Message struct {
 }
 
 func (s *Server) showTrace(ctx context.Context, in *callInput) (*api.Reply[api.Page[Message]], error) {
-	if err := call.Check(ctx, s.cfg.Pool, in.ID, *callSight(ctx)); err != nil {
+	if err := archive.Check(ctx, s.cfg.Pool, in.ID, *callSight(ctx)); err != nil {
 		return nil, err
 	}
 	messages, err := s.cfg.Trace.Messages(ctx, s.cfg.Pool, in.ID)

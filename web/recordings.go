@@ -13,7 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"hotline"
-	"hotline/call"
+	"hotline/call/archive"
 	"hotline/recordings"
 	"hotline/web/api"
 	"hotline/web/login"
@@ -86,7 +86,7 @@ func (s *Server) playRecording(ctx context.Context, in *audioInput) (*streamed, 
 // the asker supervises.
 func (s *Server) mayHear(ctx context.Context, r recordings.Recording) error {
 	see := api.Of(ctx).Who.See
-	if err := call.Check(ctx, s.cfg.Pool, r.CallID, see); hotline.KindOf(err) == hotline.NotFound {
+	if err := archive.Check(ctx, s.cfg.Pool, r.CallID, see); hotline.KindOf(err) == hotline.NotFound {
 		return hotline.Errorf(hotline.NotFound, "recording.unknown", "there is no recording %q", r.ID)
 	} else if err != nil || r.Kind != recordings.OfCall {
 		return err
@@ -108,7 +108,7 @@ func (s *Server) heard(ctx context.Context, ids ...string) (map[string]bool, err
 		}
 		return all, nil
 	}
-	return call.Heard(ctx, s.cfg.Pool, ids, who.ID)
+	return archive.Heard(ctx, s.cfg.Pool, ids, who.ID)
 }
 
 func fileName(r recordings.Recording) string {

@@ -8,6 +8,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/call/archive"
 	"hotline/recordings"
 	"hotline/tickets"
 	"hotline/web/api"
@@ -280,7 +281,7 @@ func entryView(e tickets.Entry) Entry {
 
 // pathView reads a path as the call's row holds it.
 func pathView(raw json.RawMessage) []PathStep {
-	var steps []call.PathStep
+	var steps []archive.PathStep
 	if len(raw) > 0 && json.Unmarshal(raw, &steps) != nil {
 		return []PathStep{}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/call/archive"
 	"hotline/postgres/pgtest"
 )
 
@@ -88,9 +89,9 @@ func seen(t *testing.T, dir string, at time.Time) {
 	}
 }
 
-func get(t *testing.T, pool *pgxpool.Pool, i call.Info) call.Detail {
+func get(t *testing.T, pool *pgxpool.Pool, i call.Info) archive.Detail {
 	t.Helper()
-	d, err := call.Get(t.Context(), pool, i.CallID)
+	d, err := archive.Get(t.Context(), pool, i.CallID)
 	if err != nil {
 		t.Fatal(err)
 	}

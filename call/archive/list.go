@@ -1,4 +1,7 @@
-package call
+// Package archive reads calls back from the database: lists of them, everything that is known of one, and who may see it.
+//
+// It writes nothing: rows are made of facts, by package call. Start at [List] and [Get].
+package archive
 
 import (
 	"context"
@@ -11,12 +14,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hotline"
+	"hotline/call"
 	"hotline/postgres"
 )
 
 // Filter selects calls for [List]. Zero fields select everything.
 type Filter struct {
-	Result  Result
+	Result  call.Result
 	Queue   string
 	Caller  string // E.164 or extension, exact
 	TrunkID string
@@ -31,57 +35,57 @@ type Filter struct {
 
 // Row is a call as lists show it.
 type Row struct {
-	ID         string     `json:"id"`
-	Direction  Direction  `json:"direction"`
-	Phase      Phase      `json:"phase"`
-	Caller     string     `json:"caller"`
-	CallerName string     `json:"caller_name"`
-	Verified   bool       `json:"verified"`
-	Dialled    string     `json:"dialled"`
-	TrunkID    *string    `json:"trunk_id"`
-	TrunkName  string     `json:"trunk_name"`
-	Flow       string     `json:"flow"`
-	Queue      string     `json:"queue"`
-	Ticket     *int64     `json:"ticket"`
-	StartedAt  time.Time  `json:"started_at"`
-	AnsweredAt *time.Time `json:"answered_at"`
-	EndedAt    *time.Time `json:"ended_at"`
-	Result     Result     `json:"result"`
-	Cause      Cause      `json:"cause"`
-	DurationMS *int64     `json:"duration_ms"` // null while it goes on
+	ID         string         `json:"id"`
+	Direction  call.Direction `json:"direction"`
+	Phase      call.Phase     `json:"phase"`
+	Caller     string         `json:"caller"`
+	CallerName string         `json:"caller_name"`
+	Verified   bool           `json:"verified"`
+	Dialled    string         `json:"dialled"`
+	TrunkID    *string        `json:"trunk_id"`
+	TrunkName  string         `json:"trunk_name"`
+	Flow       string         `json:"flow"`
+	Queue      string         `json:"queue"`
+	Ticket     *int64         `json:"ticket"`
+	StartedAt  time.Time      `json:"started_at"`
+	AnsweredAt *time.Time     `json:"answered_at"`
+	EndedAt    *time.Time     `json:"ended_at"`
+	Result     call.Result    `json:"result"`
+	Cause      call.Cause     `json:"cause"`
+	DurationMS *int64         `json:"duration_ms"` // null while it goes on
 }
 
 // PathStep is one node of the flow that the call passed.
 type PathStep struct {
 	At time.Time `json:"at"`
-	CallStep
+	call.CallStep
 }
 
 // Detail is everything that is known of a call, its trace and recordings aside.
 type Detail struct {
 	Row
-	Language    string       `json:"language"`
-	FlowVersion *int64       `json:"flow_version"`
-	PartyID     *string      `json:"party_id"`
-	Node        string       `json:"node"`
-	Path        []PathStep   `json:"path"`
-	Segments    []Segment    `json:"segments"`
-	Legs        []LegSummary `json:"legs"`
+	Language    string         `json:"language"`
+	FlowVersion *int64         `json:"flow_version"`
+	PartyID     *string        `json:"party_id"`
+	Node        string         `json:"node"`
+	Path        []PathStep     `json:"path"`
+	Segments    []call.Segment `json:"segments"`
+	Legs        []LegSummary   `json:"legs"`
 }
 
 // LegSummary is one leg of a call.
 type LegSummary struct {
 	ID         string          `json:"id"`
-	Direction  Direction       `json:"direction"`
+	Direction  call.Direction  `json:"direction"`
 	Edge       string          `json:"edge"`
 	ForeignID  string          `json:"foreign_id"`
 	Remote     string          `json:"remote"`
-	Party      Party           `json:"party"`
+	Party      call.Party      `json:"party"`
 	Codec      string          `json:"codec"`
 	StartedAt  time.Time       `json:"started_at"`
 	AnsweredAt *time.Time      `json:"answered_at"`
 	EndedAt    *time.Time      `json:"ended_at"`
-	Cause      Cause           `json:"cause"`
+	Cause      call.Cause      `json:"cause"`
 	Quality    json.RawMessage `json:"quality"`
 }
 
@@ -135,7 +139,7 @@ func (f Filter) where() (string, pgx.NamedArgs, error) {
 	add(f.Caller != "", "caller = @caller and caller <> ''", "caller", f.Caller)
 	add(f.TrunkID != "", "trunk_id = @trunk", "trunk", f.TrunkID)
 	add(f.Ticket != 0, "ticket = @ticket", "ticket", f.Ticket)
-	add(f.Open, "ended_at is null and phase <> @ended", "ended", PhaseEnded)
+	add(f.Open, "ended_at is null and phase <> @ended", "ended", call.PhaseEnded)
 	add(!f.From.IsZero(), "started_at >= @from", "from", f.From)
 	add(!f.To.IsZero(), "started_at < @to", "to", f.To)
 	if f.Cursor != "" {
@@ -218,7 +222,7 @@ func Get(ctx context.Context, db postgres.DB, id string) (Detail, error) {
 	if err != nil {
 		return d, err
 	}
-	if d.Segments, err = pgx.CollectRows(rows, pgx.RowToStructByName[Segment]); err != nil {
+	if d.Segments, err = pgx.CollectRows(rows, pgx.RowToStructByName[call.Segment]); err != nil {
 		return d, err
 	}
 	rows, err = db.Query(ctx, `
