@@ -193,7 +193,7 @@ func (e *Edge) adoptOther(_ context.Context, left *call.Left, o *call.LeftLeg, l
 		LegID: o.LegID, CallID: left.Info.CallID, Direction: call.Outbound, Edge: Name, ForeignID: o.ForeignID, Caller: call.Party{Number: o.Number},
 		ReceivedAt: o.StartedAt, Outlives: true,
 	}, f)
-	if err := l.open(); err != nil {
+	if err := l.open(nil); err != nil {
 		f.n.discard(o.ForeignID, call.CauseNormal)
 		return
 	}

@@ -68,16 +68,3 @@ func refusal(err error) call.Cause {
 	}
 	return call.CauseFailure
 }
-
-// retriable says whether another trunk may do better: this one is overloaded, broken, or has not reached anybody. What the called
-// said is final.
-func retriable(c call.Cause) bool {
-	if c.SIP != 0 {
-		return c.SIP == 408 || c.SIP >= 500 && c.SIP < 600
-	}
-	switch c.Q850 {
-	case 18, 20, 27, 34, 38, 41, 42, 44, 47, 102, 127:
-		return true
-	}
-	return false
-}

@@ -25,7 +25,6 @@ import (
 	"hotline/call"
 	"hotline/media"
 	"hotline/trunks"
-	"hotline/trunks/routes"
 )
 
 // Name is what call.Info.Edge says of the legs of this edge.
@@ -33,15 +32,13 @@ const Name = "asterisk"
 
 // Config of an [Edge].
 type Config struct {
-	Nodes      []ari.Config // the Asterisks
-	Engine     *media.Engine
-	MediaAddr  netip.Addr // what Asterisk sends audio to; the zero value: the address of ours that faces it
-	Acceptor   call.Acceptor
-	Directory  *trunks.Directory
-	Routes     *routes.Book // where calls may go out that name no trunk; nil: nowhere
-	Log        *slog.Logger
-	MaxCalls   int           // legs at a time, of all nodes; 0: 1,000
-	RingWithin time.Duration // how long a trunk may take until somebody rings, before the next of the route is tried; 0: 15 s (calls abroad take up to ten)
+	Nodes     []ari.Config // the Asterisks
+	Engine    *media.Engine
+	MediaAddr netip.Addr // what Asterisk sends audio to; the zero value: the address of ours that faces it
+	Acceptor  call.Acceptor
+	Directory *trunks.Directory
+	Log       *slog.Logger
+	MaxCalls  int // legs at a time, of all nodes; 0: 1,000
 }
 
 // Edge takes and makes calls by Asterisk.
@@ -70,7 +67,6 @@ func New(cfg Config) (*Edge, error) {
 	}
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	cfg.MaxCalls = cmp.Or(cfg.MaxCalls, 1000)
-	cfg.RingWithin = cmp.Or(cfg.RingWithin, 15*time.Second)
 	e := &Edge{cfg: cfg, log: cfg.Log.With("part", "asterisk")}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.adoption.init()
@@ -170,12 +166,6 @@ func (e *Edge) Serve(name string, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.NotFound(w, r)
-}
-
-// Carries says whether a trunk is this edge's.
-func (e *Edge) Carries(trunkID string) bool {
-	t := e.cfg.Directory.Trunk(trunkID)
-	return t != nil && t.Settings.OnAsterisk()
 }
 
 // Asks returns, by the names of the nodes, what requests are made with, for those who look after callers beside their legs.

@@ -107,7 +107,6 @@ func (l *Leg) taken() {
 		return
 	}
 	l.out.stop()
-	l.metered()
 	l.post(call.Event{Kind: call.Answered})
 }
 
@@ -148,11 +147,8 @@ func (l *Leg) searched() {
 // departed is told why the channel is gone.
 func (l *Leg) departed(q850, sip int) {
 	why := causeOf(q850, sip, l.answered)
-	switch {
-	case l.in != nil && !l.answered:
+	if l.in != nil && !l.answered {
 		why = call.CauseCancelled
-	case l.out != nil && !l.answered && retriable(why) && l.otherCarrier(why.Text):
-		return
 	}
 	l.away(why)
 }

@@ -132,7 +132,7 @@ func (l *Leg) was(state string) { l.in.up = state == "Up" }
 
 // give opens the audio, hands the leg to whoever takes calls, and starts it.
 func (l *Leg) give() error {
-	if err := l.open(); err != nil {
+	if err := l.open(nil); err != nil {
 		return err
 	}
 	l.n.add(l, l.channel, l.sound.media, l.sound.bridge)

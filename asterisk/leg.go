@@ -25,6 +25,7 @@ type Leg struct {
 	trunk   *trunks.Trunk             // nil: a line that is not known any more
 	log     *slog.Logger
 	stream  *media.Stream
+	lent    bool // stream is somebody's, who closes it
 	tasks   *tasks.Queue
 	orders  orders
 	mailbox atomic.Pointer[call.Mailbox]
@@ -64,8 +65,13 @@ func (n *node) newLeg(info call.Info, t *trunks.Trunk) *Leg {
 	return l
 }
 
-// open takes a place on a shared socket: where the audio comes from is known when Asterisk has answered.
-func (l *Leg) open() error {
+// open takes a place on a shared socket: where the audio comes from is known when Asterisk has answered; or the stream that it is lent.
+func (l *Leg) open(lent *media.Stream) error {
+	if l.lent = lent != nil; l.lent {
+		l.stream = lent
+		lent.Listen(l.heard)
+		return nil
+	}
 	s, err := l.n.e.cfg.Engine.Open(media.OpenOptions{ID: l.info.LegID, OnEvent: l.heard, Shared: true, Awaits: true})
 	if err != nil {
 		return err
@@ -77,7 +83,7 @@ func (l *Leg) open() error {
 // run starts the leg's goroutine. Edge.Run waits for it.
 func (l *Leg) run() { l.n.e.work.Go(l.tasks.Run) }
 
-// Info describes the leg. Only the trunk of an outbound leg may change, until somebody answers.
+// Info describes the leg. Only the channel of an outbound leg may change, until somebody answers.
 func (l *Leg) Info() call.Info {
 	if seen := l.shown.Load(); seen != nil {
 		return *seen
@@ -136,7 +142,9 @@ func (l *Leg) end(why call.Cause) bool {
 	}
 	l.over = true
 	l.posting.Unlock()
-	l.stream.Close()
+	if !l.lent {
+		l.stream.Close()
+	}
 	l.n.e.lines.end(l.trunk)
 	l.sound.settled(l.n)
 	if l.in != nil {
@@ -144,7 +152,6 @@ func (l *Leg) end(why call.Cause) bool {
 	}
 	if l.out != nil {
 		l.out.stop()
-		l.out.lease.End()
 	}
 	l.refer.drop(why)
 	l.deliver(call.Event{Kind: call.Ended, Cause: why})

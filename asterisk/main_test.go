@@ -102,10 +102,11 @@ func (p *plant) create(name string, s trunks.TrunkSettings) *trunks.Trunk {
 // rig is an edge at a plant.
 type rig struct {
 	*plant
-	edge *Edge
-	eng  *media.Engine
-	legs chan *caught
-	stop func()
+	edge   *Edge
+	dialer call.Dialer // the edge, or the outbound routes that lead to it
+	eng    *media.Engine
+	legs   chan *caught
+	stop   func()
 
 	mu     sync.Mutex
 	refuse error
@@ -143,13 +144,14 @@ func (p *plant) newRig(t testing.TB, change ...func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{plant: p, eng: eng, legs: make(chan *caught, 4096)}
-	cfg := Config{Nodes: []ari.Config{p.node()}, Engine: eng, Acceptor: r, Directory: p.dir, Routes: p.book, Log: silent()}
+	cfg := Config{Nodes: []ari.Config{p.node()}, Engine: eng, Acceptor: r, Directory: p.dir, Log: silent()}
 	for _, f := range change {
 		f(&cfg)
 	}
 	if r.edge, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
+	r.dialer = r.edge
 	ctx, cancel := context.WithCancel(context.Background())
 	var edge, audio sync.WaitGroup
 	playing, silence := context.WithCancel(context.Background())

@@ -100,9 +100,6 @@ func TestTrunkStates(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
-	if !st.edge.Carries(st.trunk.ID) || st.edge.Carries("nobody") {
-		t.Error("whose trunk is it?")
-	}
 	st.s.Hangup(id, 16, 0)
 	st.ended(l)
 	st.gone()

@@ -1,8 +1,8 @@
 package asterisk
 
 import (
+	"cmp"
 	"context"
-	"strconv"
 	"time"
 
 	"hotline"
@@ -10,7 +10,6 @@ import (
 	"hotline/call"
 	"hotline/trunks"
 	"hotline/trunks/header"
-	"hotline/trunks/routes"
 )
 
 const ringOut = time.Minute // when Dial says nothing
@@ -18,48 +17,30 @@ const ringOut = time.Minute // when Dial says nothing
 // lostWord is how long events are waited for that tell whether something was done.
 const lostWord = 2 * time.Second
 
-// carrier is one trunk that a call may go out through.
-type carrier struct {
-	trunk    *trunks.Trunk
-	endpoint string // what Asterisk dials
-	from     call.Party
-}
-
 // outbound is the state of a call of ours until it is answered.
 type outbound struct {
-	now      carrier
-	next     []carrier     // not yet tried
-	lease    *routes.Lease // nil: the trunk was named
-	tries    int
+	endpoint string // what Asterisk dials
+	from     call.Party
 	timeout  time.Duration
 	created  bool       // Asterisk has said so
 	early    *ari.Event // the end of the channel was told before that
-	again    bool       // the carrier of now was tried once more
+	again    bool       // it was tried once more
 	began    bool       // Asterisk has begun to dial
 	rang     bool       // Ringing was told
-	dialled  bool       // the trunk of now was
+	dialled  bool       // the channel was
 	stopRing func()
-	stopSlow func() // nobody rang
 }
 
 func (o *outbound) stop() {
-	for _, f := range []func(){o.stopRing, o.stopSlow} {
-		if f != nil {
-			f()
-		}
+	if o.stopRing != nil {
+		o.stopRing()
 	}
 }
 
-// Dial calls through the trunk that is named, or without a name through those of the outbound routes that Asterisk carries, one after
-// the other until one gets through (see [routes.Book.Begin]).
+// Dial calls through the trunk that is named.
 func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
-	all, lease, err := e.carriers(d)
+	l, err := e.setOut(d)
 	if err != nil {
-		return nil, err
-	}
-	l, err := e.setOut(d, all, lease)
-	if err != nil {
-		lease.End()
 		return nil, err
 	}
 	l.tasks.Do(func() {
@@ -74,64 +55,8 @@ func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
 	return l, nil
 }
 
-// carriers returns the trunks for a call: the one that is named, or those of the outbound routes, with the right to use them.
-func (e *Edge) carriers(d call.Dial) ([]carrier, *routes.Lease, error) {
-	if d.TrunkID != "" {
-		t, err := e.cfg.Directory.Outbound(d.TrunkID)
-		if err != nil {
-			return nil, nil, err
-		}
-		endpoint, err := t.AsteriskDial(d.To)
-		return []carrier{{trunk: t, endpoint: endpoint, from: d.From}}, nil, err
-	}
-	if e.cfg.Routes == nil {
-		return nil, nil, hotline.Errorf(hotline.Unavailable, "dial.no_routes", "no outbound routes are configured")
-	}
-	lease, err := e.cfg.Routes.Begin(d.To, d.From.Agent)
-	if err != nil {
-		return nil, nil, err
-	}
-	var good, doubtful []carrier
-	for _, a := range lease.Attempts {
-		t, err := e.cfg.Directory.Outbound(a.TrunkID)
-		if err != nil || !t.Settings.OnAsterisk() {
-			continue // switched off, or the other edge's
-		}
-		dial := t.AsteriskDial
-		if a.Rewritten {
-			dial = t.AsteriskDialUser
-		}
-		c := carrier{trunk: t, from: d.From}
-		if c.endpoint, err = dial(a.Number); err != nil {
-			continue
-		}
-		if c.from.Number == "" && !c.from.Withheld {
-			c.from.Number = a.CallerID
-		}
-		if e.trunkState(t).Status == trunks.StatusDown {
-			doubtful = append(doubtful, c)
-		} else {
-			good = append(good, c)
-		}
-	}
-	if len(good)+len(doubtful) == 0 {
-		lease.End()
-		return nil, nil, hotline.Errorf(hotline.Unavailable, "dial.no_trunk", "the trunks of the outbound route are switched off, or not Asterisk's")
-	}
-	return append(good, doubtful...), lease, nil
-}
-
-// seize takes a line of the first carrier that has one free, and leaves those behind it.
-func (e *Edge) seize(all []carrier) (carrier, []carrier, error) {
-	var err error
-	for i, c := range all {
-		if e.lines.begin(c.trunk) {
-			return c, all[i+1:], nil
-		}
-		err = hotline.Errorf(hotline.Unavailable, "dial.trunk_full", "trunk %s has no line free", c.trunk.Name)
-	}
-	return carrier{}, nil, err
-}
+// Doubtful says whether no Asterisk reaches a trunk.
+func (e *Edge) Doubtful(t *trunks.Trunk) bool { return e.trunkState(t).Status == trunks.StatusDown }
 
 // pick returns the Asterisk for a call out: the one that has the rest of the call, else the healthy ones take turns.
 func (e *Edge) pick(callID string) (*node, error) {
@@ -151,8 +76,20 @@ func (e *Edge) pick(callID string) (*node, error) {
 	return nil, hotline.Errorf(hotline.Unavailable, "dial.no_node", "no Asterisk is connected that takes calls")
 }
 
-// setOut makes the leg of a call to the first carrier that has a line free.
-func (e *Edge) setOut(d call.Dial, all []carrier, lease *routes.Lease) (*Leg, error) {
+// setOut makes the leg of a call.
+func (e *Edge) setOut(d call.Dial) (*Leg, error) {
+	t, err := e.cfg.Directory.Outbound(d.TrunkID)
+	if err != nil {
+		return nil, err
+	}
+	dial := t.AsteriskDial
+	if d.Exact {
+		dial = t.AsteriskDialUser
+	}
+	endpoint, err := dial(d.To)
+	if err != nil {
+		return nil, err
+	}
 	if e.legs() >= e.cfg.MaxCalls || e.ctx.Err() != nil {
 		return nil, hotline.Errorf(hotline.Unavailable, "dial.full", "no more than %d calls at a time", e.cfg.MaxCalls)
 	}
@@ -160,25 +97,18 @@ func (e *Edge) setOut(d call.Dial, all []carrier, lease *routes.Lease) (*Leg, er
 	if err != nil {
 		return nil, err
 	}
-	c, rest, err := e.seize(all)
-	if err != nil {
-		return nil, err
+	if !e.lines.begin(t) {
+		return nil, hotline.Errorf(hotline.Unavailable, "dial.trunk_full", "trunk %s has no line free", t.Name)
 	}
-	legID := d.LegID
-	if legID == "" {
-		legID = hotline.NewID()
-	}
+	legID := cmp.Or(d.LegID, hotline.NewID())
 	l := n.newLeg(call.Info{
-		LegID: legID, CallID: d.CallID, Direction: call.Outbound, Edge: Name, ForeignID: prefix + legID, TrunkID: c.trunk.ID, TrunkName: c.trunk.Name,
-		Caller: d.From, Dialled: d.To, Remote: c.endpoint, ReceivedAt: time.Now(), Outlives: true,
-	}, c.trunk)
-	l.out = &outbound{now: c, next: rest, lease: lease, timeout: d.Timeout}
-	if l.out.timeout <= 0 {
-		l.out.timeout = ringOut
-	}
-	l.sound = sound{media: mediaPrefix + legID, bridge: bridgePrefix + legID, codec: codecOf("", c.trunk.Settings.Codecs)}
-	if err := l.open(); err != nil {
-		e.lines.end(c.trunk)
+		LegID: legID, CallID: d.CallID, Direction: call.Outbound, Edge: Name, ForeignID: prefix + legID, TrunkID: t.ID, TrunkName: t.Name,
+		Caller: d.From, Dialled: d.To, Remote: endpoint, ReceivedAt: time.Now(), Outlives: true,
+	}, t)
+	l.out = &outbound{endpoint: endpoint, from: d.From, timeout: cmp.Or(max(d.Timeout, 0), ringOut)}
+	l.sound = sound{media: mediaPrefix + legID, bridge: bridgePrefix + legID, codec: codecOf("", t.Settings.Codecs)}
+	if err := l.open(d.Audio); err != nil {
+		e.lines.end(t)
 		return nil, err
 	}
 	l.mailbox.Store(d.Mailbox)
@@ -188,14 +118,14 @@ func (e *Edge) setOut(d call.Dial, all []carrier, lease *routes.Lease) (*Leg, er
 	return l, nil
 }
 
-// attempt makes the channel that dials the carrier of now. It is dialled when the audio is connected, so that the called is heard while it
+// attempt makes the channel that dials. It is dialled when the audio is connected, so that the called is heard while it
 // rings.
 func (l *Leg) attempt() {
 	o := l.out
 	l.exists, l.entered, o.dialled, o.began, o.created, o.early = true, false, false, false, false, nil
 	channel := l.channel
 	l.ask(func(ctx context.Context) error {
-		_, err := l.n.client.Create(ctx, ari.CreateChannel{ID: channel, Endpoint: o.now.endpoint, Args: []string{"out"}, Variables: shows(o.now.from)})
+		_, err := l.n.client.Create(ctx, ari.CreateChannel{ID: channel, Endpoint: o.endpoint, Args: []string{"out"}, Variables: shows(o.from)})
 		return err
 	}, func(err error) {
 		switch {
@@ -210,13 +140,33 @@ func (l *Leg) attempt() {
 		}
 		l.exists = ari.Unavailable(err)
 		if l.exists && !o.again && l.n.isUp() { // its word was lost: once more, under another id
-			o.again = true
-			o.next = append([]carrier{o.now}, o.next...)
+			l.attemptAgain()
+			return
 		}
-		l.failed(call.Cause{Q850: 38, SIP: 500, Text: header.Cut("Asterisk cannot dial: "+err.Error(), 100), By: "backend"})
+		l.hangup(cannotDial(err))
 	})
 	l.connect()
 	l.join()
+}
+
+// attemptAgain makes another channel when it is not known whether the first is there.
+func (l *Leg) attemptAgain() {
+	given := l.channel
+	l.ask(func(ctx context.Context) error {
+		return l.n.client.Hangup(ctx, given, reason(call.CauseNoAnswer, false))
+	}, nil)
+	l.out.again = true
+	l.channel += ".0" // an id is never used twice
+	l.n.add(l, l.channel)
+	seen := l.info
+	seen.ForeignID = l.channel
+	l.shown.Store(&seen)
+	l.last, l.sound.ready = nil, false // the bridge lacks the new channel
+	l.attempt()
+}
+
+func cannotDial(err error) call.Cause {
+	return call.Cause{Q850: 38, SIP: 500, Text: header.Cut("Asterisk cannot dial: "+err.Error(), 100), By: "backend"}
 }
 
 // shows are the variables that let the called see who calls (RFC 3323 when nobody is to be seen). On a channel that we dial we are the
@@ -233,7 +183,7 @@ func shows(from call.Party) map[string]string {
 	return v
 }
 
-// dial dials the channel of now.
+// dial dials the channel.
 func (l *Leg) dial() {
 	o := l.out
 	if o.dialled || l.answered {
@@ -241,14 +191,7 @@ func (l *Leg) dial() {
 	}
 	o.dialled = true
 	channel := l.channel
-	if len(o.next) > 0 {
-		o.stopSlow = l.after(l.n.e.cfg.RingWithin, func() {
-			if !l.over && !l.answered && !o.rang && channel == l.channel {
-				l.otherCarrier("nobody rings")
-			}
-		})
-	}
-	desk := o.now.trunk.Settings.Dial != ""
+	desk := l.trunk.Settings.Dial != ""
 	l.ask(func(ctx context.Context) error {
 		if desk { // a phone of that Asterisk asks us when it transfers; before 22.3 there is no such function, and it is told that it may not
 			l.n.client.SetVariable(ctx, channel, "PJSIP_TRANSFER_HANDLING()", "ari-only")
@@ -257,7 +200,7 @@ func (l *Leg) dial() {
 	}, func(err error) {
 		why := func() {
 			if channel == l.channel && !l.over && !l.answered && !o.began {
-				l.failed(call.Cause{Q850: 38, SIP: 500, Text: header.Cut("Asterisk cannot dial: "+err.Error(), 100), By: "backend"})
+				l.hangup(cannotDial(err))
 			}
 		}
 		switch {
@@ -268,13 +211,6 @@ func (l *Leg) dial() {
 			why()
 		}
 	})
-}
-
-// failed ends an attempt: the next trunk, or the end.
-func (l *Leg) failed(why call.Cause) {
-	if !l.otherCarrier(why.Text) {
-		l.hangup(why)
-	}
 }
 
 // progressed takes how the dialling goes. Failures are told by the channel's end as well, with their cause.
@@ -296,57 +232,5 @@ func (l *Leg) rings() {
 	if !l.out.rang && !l.answered {
 		l.out.rang = true
 		l.post(call.Event{Kind: call.Ringing})
-	}
-}
-
-// otherCarrier tries the next trunk, unless somebody rings already: he would ring twice.
-func (l *Leg) otherCarrier(why string) bool {
-	o := l.out
-	if l.over || l.answered || o.rang || len(o.next) == 0 {
-		return false
-	}
-	c, rest, err := l.n.e.seize(o.next)
-	o.next = rest
-	if err != nil {
-		return false
-	}
-	l.log.Warn("a call goes out through another trunk", "event", "alarm", "from", l.trunk.Name, "to", c.trunk.Name, "why", why)
-	if o.stopSlow != nil {
-		o.stopSlow()
-		o.stopSlow = nil
-	}
-	if l.exists {
-		given := l.channel
-		l.ask(func(ctx context.Context) error {
-			return l.n.client.Hangup(ctx, given, reason(call.CauseNoAnswer, false))
-		}, nil)
-	}
-	l.n.e.lines.end(l.trunk)
-	l.trunk, o.now, l.last = c.trunk, c, nil
-	o.tries++
-	l.channel = l.info.ForeignID + "." + strconv.Itoa(o.tries) // an id is never used twice
-	l.n.add(l, l.channel)
-	seen := l.info
-	seen.TrunkID, seen.TrunkName, seen.Remote, seen.ForeignID = c.trunk.ID, c.trunk.Name, c.endpoint, l.channel
-	l.shown.Store(&seen)
-	l.sound.ready = false // the bridge lacks the new channel
-	l.attempt()
-	return true
-}
-
-// metered starts the clock of a call that a lease was needed for: it uses minutes, and has a longest duration.
-func (l *Leg) metered() {
-	lease := l.out.lease
-	if lease == nil {
-		return
-	}
-	lease.Answered()
-	if lease.Longest > 0 {
-		l.after(lease.Longest, func() {
-			if !l.over {
-				l.log.Warn("a call out has lasted as long as the limits allow", "event", "alarm", "minutes", lease.Longest.Minutes())
-				l.hangup(call.Cause{Q850: 31, Text: "the longest duration of an outbound call is over", By: "hotline"})
-			}
-		})
 	}
 }

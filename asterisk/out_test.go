@@ -11,6 +11,7 @@ import (
 	"hotline/call/calltest"
 	"hotline/media"
 	"hotline/sip/caller"
+	"hotline/trunks/callout"
 	"hotline/trunks/routes"
 )
 
@@ -18,11 +19,21 @@ import (
 func (r *rig) dial(d call.Dial) (call.Leg, *call.Mailbox) {
 	r.t.Helper()
 	d.CallID, d.LegID, d.Mailbox = hotline.NewID(), hotline.NewID(), call.NewMailbox()
-	l, err := r.edge.Dial(context.Background(), d)
+	l, err := r.dialer.Dial(context.Background(), d)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return l, d.Mailbox
+}
+
+// byRoutes lets calls go out by the outbound routes too.
+func (r *rig) byRoutes(ringWithin time.Duration) {
+	r.t.Helper()
+	d, err := callout.New(callout.Config{Directory: r.dir, Routes: r.book, Engine: r.eng, Asterisk: r.edge, RingWithin: ringWithin, Log: silent()})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.dialer = d
 }
 
 // A number is dialled: it rings, is answered, both hear each other, keys arrive, and it hangs up.
@@ -100,7 +111,8 @@ func TestFailOver(t *testing.T) {
 		Settings: routes.Settings{Prefixes: []string{"7", "+49"}, CallerID: "+861012340000"}}); err != nil {
 		t.Fatal(err)
 	}
-	r := p.newRig(t, func(c *Config) { c.RingWithin = 300 * time.Millisecond })
+	r := p.newRig(t)
+	r.byRoutes(300 * time.Millisecond)
 	b := newRobot(t, r)
 	d := b.Callee(calltest.Behaviour{Answer: true, HangsUp: 20 * time.Millisecond})
 	d.TrunkID = ""
@@ -125,7 +137,7 @@ func TestFailOver(t *testing.T) {
 			t.Errorf("cause %+v", e.Cause)
 		}
 	}
-	if _, err := r.edge.Dial(t.Context(), call.Dial{To: "+1900", Mailbox: call.NewMailbox()}); hotline.KindOf(err) != hotline.Denied {
+	if _, err := r.dialer.Dial(t.Context(), call.Dial{To: "+1900", Mailbox: call.NewMailbox()}); hotline.KindOf(err) != hotline.Denied {
 		t.Errorf("a number without a route: %v", err)
 	}
 	if u := p.book.Usage(); u.Live != 0 {

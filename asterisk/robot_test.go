@@ -14,6 +14,7 @@ import (
 	"hotline"
 	"hotline/call"
 	"hotline/call/calltest"
+	"hotline/trunks/routes"
 )
 
 // robot is a user agent for the conformance suite: one socket, one goroutine that reads, answers and remembers. It sends no audio.
@@ -296,7 +297,7 @@ func (b *robot) invites(number string) *robotCall {
 	return c
 }
 
-func (b *robot) Dialer() call.Dialer { return b.r.edge }
+func (b *robot) Dialer() call.Dialer { return b.r.dialer }
 
 func (b *robot) Callee(how calltest.Behaviour) call.Dial {
 	b.mu.Lock()
@@ -308,6 +309,9 @@ func (b *robot) Callee(how calltest.Behaviour) call.Dial {
 		}
 	}
 	b.plans[to] = how
+	if b.r.dialer != b.r.edge {
+		return call.Dial{To: to}
+	}
 	return call.Dial{To: to, TrunkID: b.r.trunk.ID}
 }
 
@@ -315,14 +319,24 @@ func (b *robot) InUse() int {
 	return b.r.edge.Stats().Legs + b.r.eng.Stats().Streams + len(b.r.edge.held())
 }
 
-// The contract of a leg, against a real Asterisk.
+// The contract of a leg, against a real Asterisk: through the trunk that is named, and by the outbound routes.
 func TestConformance(t *testing.T) {
 	p := newPlant(t, freePort(t))
-	calltest.Run(t, calltest.Edge{
-		Races: 40,
-		Start: func(t *testing.T, a call.Acceptor) calltest.Rig {
-			r := p.newRig(t, func(c *Config) { c.Acceptor = a })
-			return newRobot(t, r)
-		},
-	})
+	if _, err := p.book.CreateRoute(t.Context(), routes.Route{Name: "all", Enabled: true, Trunks: []string{p.trunk.ID}, Settings: routes.Settings{Prefixes: []string{"7"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for name, byRoutes := range map[string]bool{"trunk": false, "routes": true} {
+		t.Run(name, func(t *testing.T) {
+			calltest.Run(t, calltest.Edge{
+				Races: 40,
+				Start: func(t *testing.T, a call.Acceptor) calltest.Rig {
+					r := p.newRig(t, func(c *Config) { c.Acceptor = a })
+					if byRoutes {
+						r.byRoutes(0)
+					}
+					return newRobot(t, r)
+				},
+			})
+		})
+	}
 }

@@ -93,9 +93,14 @@ type Dialer interface {
 type Dial struct {
 	CallID  string
 	LegID   string
-	TrunkID string // the trunk to use; "" when To is a full SIP URI and the edge allows it
+	TrunkID string // the trunk to use; "": those of the outbound routes
 	To      string // number or SIP URI
 	From    Party  // what the other end sees; without a number it is for the dialler to say. Agent: on whose behalf, routes have caps for them
 	Mailbox *Mailbox
 	Timeout time.Duration // ring time; 0 means 60 s
+
+	// Of package trunks/callout, which tries one trunk after the other.
+	Audio *media.Stream // the leg's stream: it is lent, and stays open; nil: the edge opens one
+	Exact bool          // To is sent as it stands: a route has rewritten it
+	Hurry bool          // another trunk waits: no longer than needed for this one
 }

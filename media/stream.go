@@ -107,13 +107,13 @@ func sendable(a netip.AddrPort) netip.AddrPort {
 
 // Stream is the RTP audio of one leg.
 type Stream struct {
-	id      string
-	engine  *Engine
-	shard   *shard
-	way     Transport
-	onEvent func(StreamEvent)
+	id     string
+	engine *Engine
+	shard  *shard
+	way    Transport
 
 	mu         sync.Mutex
+	onEvent    func(StreamEvent)
 	setup      Setup
 	configured bool
 	closed     bool
@@ -138,6 +138,13 @@ func newStream(e *Engine, sh *shard, o OpenOptions) *Stream {
 	s.in.allowance = digitBurst
 	s.out.begin()
 	return s
+}
+
+// Listen gives the events to somebody else from now on: see OpenOptions.OnEvent.
+func (s *Stream) Listen(onEvent func(StreamEvent)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onEvent = onEvent
 }
 
 // Local returns the address to be told to the peer.
@@ -269,11 +276,11 @@ func (s *Stream) deliver() {
 	}
 	s.delivering = true
 	for len(s.events) > 0 {
-		batch := s.events
+		batch, listener := s.events, s.onEvent
 		s.events = nil
 		s.mu.Unlock()
 		for _, e := range batch {
-			s.onEvent(e)
+			listener(e)
 		}
 		s.mu.Lock()
 	}

@@ -21,7 +21,6 @@ import (
 	"hotline/media"
 	"hotline/sip/keeper"
 	"hotline/sip/wire"
-	"hotline/trunks/routes"
 )
 
 const product = "Hotline"
@@ -54,12 +53,10 @@ type Config struct {
 	Engine       *media.Engine
 	Acceptor     call.Acceptor
 	Directory    *Directory
-	Routes       *routes.Book // where calls may go out that name no trunk; nil: nowhere
-	Trace        *Trace       // nil: messages are not kept
+	Trace        *Trace // nil: messages are not kept
 	Log          *slog.Logger
-	MaxCalls     int           // legs at a time; 0: 4,000
-	RingWithin   time.Duration // how long a trunk that has said 100 may take until somebody rings; then the next of the route is tried; 0: 15 s
-	Guard        *Guard        // nil: one with the default limits
+	MaxCalls     int    // legs at a time; 0: 4,000
+	Guard        *Guard // nil: one with the default limits
 }
 
 // Edge is the native SIP edge: it takes and makes calls by itself, over RTP of its own.
@@ -91,9 +88,6 @@ func New(cfg Config) (*Edge, error) {
 	}
 	if cfg.MaxCalls == 0 {
 		cfg.MaxCalls = 4000
-	}
-	if cfg.RingWithin == 0 {
-		cfg.RingWithin = 15 * time.Second
 	}
 	if cfg.Engine == nil || cfg.Acceptor == nil || cfg.Directory == nil {
 		return nil, errors.New("sip: Engine, Acceptor and Directory are needed")

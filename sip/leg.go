@@ -20,10 +20,10 @@ import (
 type Leg struct {
 	e       *Edge
 	info    call.Info
-	shown   atomic.Pointer[call.Info] // nil: info
 	trunk   *Trunk
 	log     *slog.Logger
 	stream  *media.Stream
+	lent    bool // stream is somebody's, who closes it
 	tasks   *tasks.Queue
 	done    chan struct{} // closed when Ended has been delivered
 	mailbox atomic.Pointer[call.Mailbox]
@@ -55,8 +55,14 @@ func (e *Edge) newLeg(info call.Info, t *Trunk, d dialog) *Leg {
 	}
 }
 
-// open takes a port for the leg, or a place on a shared one when it is known where the peer's audio comes from.
-func (l *Leg) open(remote netip.AddrPort) error {
+// open takes a port for the leg, or a place on a shared one when it is known where the peer's audio comes from; or the stream that it is
+// lent.
+func (l *Leg) open(remote netip.AddrPort, lent *media.Stream) error {
+	if l.lent = lent != nil; l.lent {
+		l.stream = lent
+		lent.Listen(l.heard)
+		return nil
+	}
 	s, err := l.e.cfg.Engine.Open(media.OpenOptions{ID: l.info.LegID, OnEvent: l.heard, Remote: remote, Shared: remote.IsValid()})
 	if err != nil {
 		return err
@@ -68,13 +74,8 @@ func (l *Leg) open(remote netip.AddrPort) error {
 // run starts the leg's goroutine. Edge.Run waits for it.
 func (l *Leg) run() { l.e.work.Go(l.tasks.Run) }
 
-// Info describes the leg. Only the trunk of an outbound leg may change, until somebody answers.
-func (l *Leg) Info() call.Info {
-	if seen := l.shown.Load(); seen != nil {
-		return *seen
-	}
-	return l.info
-}
+// Info describes the leg.
+func (l *Leg) Info() call.Info { return l.info }
 
 // Audio is the leg's stream.
 func (l *Leg) Audio() *media.Stream { return l.stream }
@@ -121,15 +122,14 @@ func (l *Leg) end(why call.Cause) {
 	l.over = true
 	l.posting.Unlock()
 	l.ses.stop()
-	l.stream.Close()
+	if !l.lent {
+		l.stream.Close()
+	}
 	if l.trunk != nil {
 		l.e.keeper.End(l.trunk.ID)
 	}
 	if l.in != nil {
 		l.in.stop()
-	}
-	if l.out != nil {
-		l.out.way.lease.End()
 	}
 	l.refer.drop()
 	l.deliver(call.Event{Kind: call.Ended, Cause: why})
@@ -140,9 +140,6 @@ func (l *Leg) end(why call.Cause) {
 // finish forgets the leg. Its goroutine ends.
 func (l *Leg) finish() {
 	l.end(call.CauseShutdown) // does nothing unless the process stops in the middle of it
-	if l.lingers() {
-		return
-	}
 	l.acks.stop()
 	if l.in != nil && l.in.tx != nil {
 		l.in.tx.TerminateGracefully()

@@ -89,7 +89,7 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, dir: dir, book: book, eng: eng, legs: make(chan *caught, 4096)}
-	cfg := Config{ListenUDPTCP: "127.0.0.1:0", Engine: eng, Acceptor: r, Directory: dir, Routes: book, Log: slog.New(slog.DiscardHandler)}
+	cfg := Config{ListenUDPTCP: "127.0.0.1:0", Engine: eng, Acceptor: r, Directory: dir, Log: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&cfg)
 	}

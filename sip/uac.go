@@ -14,7 +14,6 @@ import (
 	"hotline/sip/cause"
 	"hotline/sip/keeper"
 	"hotline/trunks/header"
-	"hotline/trunks/routes"
 )
 
 const (
@@ -35,33 +34,46 @@ type outbound struct {
 	authed   bool              // a challenge was answered
 	longer   bool              // 422 was followed
 	rseq     map[string]uint32 // of reliable responses, by the peer's tag
-	final    bool              // the transaction has ended
-	way      journey
+	hurry    bool              // another trunk waits
 	stopRing func()
 	stopNext func() // nothing was heard
-	stopSlow func() // nobody rang
 }
 
 func (o *outbound) stop() {
-	for _, f := range []func(){o.stopRing, o.stopNext, o.stopSlow} {
+	for _, f := range []func(){o.stopRing, o.stopNext} {
 		if f != nil {
 			f()
 		}
 	}
 }
 
-// Dial sends an INVITE through the trunk that is named, or without a name through those of the outbound routes, one after the other
-// until one gets through (see [routes.Book.Begin]).
+// carrier is what a call goes out through.
+type carrier struct {
+	trunk     *Trunk
+	user      string // of the Request-URI
+	from      call.Party
+	targets   []netip.AddrPort
+	transport string
+	hops      int
+}
+
+// Dial sends an INVITE through the trunk that is named.
 func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
-	all, lease, err := e.carriers(d)
+	c, err := e.carrier(d)
 	if err != nil {
 		return nil, err
 	}
-	l, err := e.setOut(d, all, lease)
-	if err != nil {
-		lease.End()
+	if !e.keeper.Begin(c.trunk, e.cfg.MaxCalls) {
+		return nil, hotline.Errorf(hotline.Unavailable, "dial.trunk_full", "trunk %s has no line free", c.trunk.Name)
+	}
+	l := e.outboundLeg(d, c)
+	if err := l.open(netip.AddrPort{}, d.Audio); err != nil {
+		e.keeper.End(c.trunk.ID)
 		return nil, err
 	}
+	l.mailbox.Store(d.Mailbox)
+	e.legs.add(l)
+	e.counts.dialled.Add(1)
 	timeout := d.Timeout
 	if timeout <= 0 {
 		timeout = ringOut
@@ -72,36 +84,36 @@ func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
 				l.cancel(call.CauseNoAnswer)
 			}
 		})
-		l.invite(l.firstInvite(all[len(all)-len(l.out.way.next)-1].from))
+		l.invite(l.firstInvite(c))
 	})
 	l.run()
 	return l, nil
 }
 
-// setOut makes the leg of a call to the first carrier that has a line free.
-func (e *Edge) setOut(d call.Dial, all []carrier, lease *routes.Lease) (*Leg, error) {
-	hops := e.hopsLeft(d.CallID)
-	if hops <= 0 {
-		return nil, hotline.Errorf(hotline.Unavailable, "dial.too_many_hops", "the call has been passed on too often")
+// carrier looks whether a call may go out, and how.
+func (e *Edge) carrier(d call.Dial) (c carrier, err error) {
+	if c.trunk, err = e.cfg.Directory.Outbound(d.TrunkID); err != nil {
+		return c, err
+	}
+	if c.hops = e.hopsLeft(d.CallID); c.hops <= 0 {
+		return c, hotline.Errorf(hotline.Denied, "dial.too_many_hops", "the call has been passed on too often")
 	}
 	if legs, _ := e.legs.count(); legs >= e.cfg.MaxCalls || e.ctx.Err() != nil {
-		return nil, hotline.Errorf(hotline.Unavailable, "dial.full", "no more than %d calls at a time", e.cfg.MaxCalls)
+		return c, hotline.Errorf(hotline.Unavailable, "dial.full", "no more than %d calls at a time", e.cfg.MaxCalls)
 	}
-	c, targets, transport, rest, err := e.seize(all)
-	if err != nil {
-		return nil, err
+	c.from, c.user = d.From, d.To
+	if !d.Exact {
+		if c.user, err = c.trunk.DialString(d.To); err != nil {
+			return c, err
+		}
 	}
-	l := e.outboundLeg(d, c, targets, transport)
-	l.out.way = journey{next: rest, lease: lease, hops: hops}
-	if err := l.open(netip.AddrPort{}); err != nil {
-		e.keeper.End(c.trunk.ID)
-		return nil, err
-	}
-	l.mailbox.Store(d.Mailbox)
-	e.legs.add(l)
-	e.counts.dialled.Add(1)
-	return l, nil
+	c.targets, c.transport, err = e.keeper.Addr(c.trunk.ID)
+	c.transport = strings.ToUpper(c.transport)
+	return c, err
 }
+
+// Doubtful says whether a trunk is down, or all of its addresses have failed lately.
+func (e *Edge) Doubtful(t *Trunk) bool { return e.keeper.Doubtful(t.ID) }
 
 // hopsLeft is what Max-Forwards of an INVITE may be that goes out because another came in: one less, so that loops end.
 func (e *Edge) hopsLeft(callID string) int {
@@ -114,27 +126,27 @@ func (e *Edge) hopsLeft(callID string) int {
 	return hops
 }
 
-func (e *Edge) outboundLeg(d call.Dial, c carrier, targets []netip.AddrPort, transport string) *Leg {
+func (e *Edge) outboundLeg(d call.Dial, c carrier) *Leg {
 	legID := d.LegID
 	if legID == "" {
 		legID = hotline.NewID()
 	}
-	dlg := e.outboundDialog(c, targets, transport)
+	dlg := e.outboundDialog(c)
 	l := e.newLeg(call.Info{
 		LegID: legID, CallID: d.CallID, Direction: call.Outbound, Edge: "sip", ForeignID: dlg.callID, TrunkID: c.trunk.ID, TrunkName: c.trunk.Name,
-		Caller: d.From, Dialled: d.To, Remote: targets[0].String(), ReceivedAt: time.Now(),
+		Caller: d.From, Dialled: d.To, Remote: c.targets[0].String(), ReceivedAt: time.Now(),
 	}, c.trunk, dlg)
-	l.out = &outbound{targets: targets[1:], rseq: map[string]uint32{}}
+	l.out = &outbound{targets: c.targets[1:], hurry: d.Hurry, rseq: map[string]uint32{}}
 	return l
 }
 
 // outboundDialog is the dialog that an INVITE to a carrier begins.
-func (e *Edge) outboundDialog(c carrier, targets []netip.AddrPort, transport string) dialog {
+func (e *Edge) outboundDialog(c carrier) dialog {
 	host, port, _ := c.trunk.Target()
 	uri := sipmsg.Uri{Scheme: "sip", User: c.user, Host: host, Port: port}
-	at := e.localAddr(transport, targets[0].Addr())
+	at := e.localAddr(c.transport, c.targets[0].Addr())
 	dlg := dialog{
-		callID: newTag(), localTag: newTag(), remote: uri, target: uri, transport: transport, peer: targets[0],
+		callID: newTag(), localTag: newTag(), remote: uri, target: uri, transport: c.transport, peer: c.targets[0],
 		local: sipmsg.Uri{Scheme: "sip", User: header.User(c.from.Number), Host: hostOf(at.Addr())}, localName: header.Display(c.from.Display),
 	}
 	if c.from.Withheld || c.from.Number == "" { // RFC 3323, section 4.1.1.3
@@ -150,10 +162,11 @@ func (e *Edge) outboundDialog(c carrier, targets []netip.AddrPort, transport str
 	return dlg
 }
 
-func (l *Leg) firstInvite(from call.Party) *sipmsg.Request {
+func (l *Leg) firstInvite(c carrier) *sipmsg.Request {
+	from := c.from
 	req := l.e.request(&l.dlg, sipmsg.INVITE)
 	req.RemoveHeader("Max-Forwards")
-	left := sipmsg.MaxForwardsHeader(l.out.way.hops)
+	left := sipmsg.MaxForwardsHeader(c.hops)
 	req.AppendHeader(&left)
 	l.e.capabilities(req)
 	if s := l.wanted(); s > 0 {
@@ -175,18 +188,14 @@ func (l *Leg) firstInvite(from call.Party) *sipmsg.Request {
 // invite sends the INVITE, the first or one more.
 func (l *Leg) invite(req *sipmsg.Request) {
 	o := l.out
-	o.req, o.tx, o.heard, o.final = req, nil, false, false
+	o.req, o.tx, o.heard = req, nil, false
 	o.impatient(l, req)
 	l.transact(req, func(tx *sipmsg.ClientTx) {
 		if o.req == req {
 			o.tx = tx
 		}
 	}, func(res *sipmsg.Response, err error) {
-		if a := o.way.past[req]; a != nil {
-			l.lateAnswer(req, a, res)
-			return
-		}
-		if res != nil && res.StatusCode != 503 {
+		if res != nil && res.StatusCode != 503 && !l.over { // what comes too late is no sign of health
 			l.e.keeper.Heard(l.trunk.ID, addrPortOf(req.Destination()))
 		}
 		switch {
@@ -201,30 +210,24 @@ func (l *Leg) invite(req *sipmsg.Request) {
 	})
 }
 
-// impatient tries what is left, addresses of the trunk and then other trunks, when nothing comes of an INVITE in time.
+// impatient tries the next address of the trunk when nothing comes of an INVITE in time, or gives up if another trunk waits.
 func (o *outbound) impatient(l *Leg, req *sipmsg.Request) {
-	for _, stop := range []func(){o.stopNext, o.stopSlow} {
-		if stop != nil {
-			stop()
+	if o.stopNext != nil {
+		o.stopNext()
+		o.stopNext = nil
+	}
+	if len(o.targets) == 0 && !o.hurry {
+		return
+	}
+	o.stopNext = l.after(silence, func() {
+		if l.over || o.answered || o.req != req || o.heard || l.elsewhere(keeper.Unreached(l.dlg.peer, l.dlg.transport, context.DeadlineExceeded)) || !o.hurry {
+			return
 		}
-	}
-	o.stopNext, o.stopSlow = nil, nil
-	waiting := func() bool { return !l.over && !o.answered && o.req == req }
-	if len(o.targets)+len(o.way.next) > 0 {
-		o.stopNext = l.after(silence, func() {
-			if waiting() && !o.heard && !l.elsewhere(keeper.Unreached(l.dlg.peer, l.dlg.transport, context.DeadlineExceeded)) {
-				l.otherCarrier("no answer to the INVITE")
-			}
-		})
-	}
-	if len(o.way.next) > 0 {
-		o.stopSlow = l.after(l.e.cfg.RingWithin, func() {
-			if waiting() && o.heard && !o.rang {
-				l.otherCarrier("nobody rings")
-			}
-		})
-	}
+		l.cancel(noResponse)
+	})
 }
+
+var noResponse = call.Cause{Q850: 102, SIP: 408, Text: "no response from the trunk", By: "hotline"}
 
 // elsewhere tries the next address of the trunk (RFC 3263, section 4.3), as a new transaction of the same request.
 func (l *Leg) elsewhere(why error) bool {
@@ -268,15 +271,7 @@ func (l *Leg) unreachable(err error) {
 	if l.out.answered || !l.out.heard && l.elsewhere(why) {
 		return
 	}
-	l.out.final = true
-	if l.otherCarrier(why.Error()) {
-		return
-	}
-	if l.out.wants != nil {
-		l.finish()
-		return
-	}
-	l.end(call.Cause{Q850: 102, SIP: 408, Text: "no response from the trunk", By: "hotline"})
+	l.end(noResponse)
 	l.finish()
 }
 
@@ -296,7 +291,6 @@ func (l *Leg) responded(res *sipmsg.Response) {
 		l.finish()
 		return
 	}
-	o.final = true
 	switch code := res.StatusCode; {
 	case (code == 401 || code == 407) && !o.authed && o.wants == nil:
 		o.authed = true
@@ -318,8 +312,6 @@ func (l *Leg) responded(res *sipmsg.Response) {
 		})
 		return
 	case code == 503 && l.elsewhere(keeper.Unavailable(res.Reason)):
-		return
-	case retriable(code) && l.otherCarrier(strconv.Itoa(code)+" "+res.Reason):
 		return
 	}
 	o.stop()
@@ -387,7 +379,6 @@ func (l *Leg) accepted(req *sipmsg.Request, res *sipmsg.Response) {
 		return
 	}
 	l.takeTimer(res)
-	l.metered()
 	l.post(call.Event{Kind: call.Answered})
 	l.replay()
 }
@@ -424,6 +415,26 @@ func (l *Leg) sendCancel() {
 			l.finish()
 		}
 	})
+}
+
+// cancelOf makes the CANCEL of an INVITE (section 9.1).
+func (l *Leg) cancelOf(invite *sipmsg.Request, why call.Cause) *sipmsg.Request {
+	req := sipmsg.NewRequest(sipmsg.CANCEL, *invite.Recipient.Clone())
+	req.AppendHeader(invite.Via().Clone())
+	for _, name := range []string{"Route", "From", "To", "Call-ID"} {
+		sipmsg.CopyHeaders(name, invite, req)
+	}
+	req.AppendHeader(&sipmsg.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: sipmsg.CANCEL})
+	hops := sipmsg.MaxForwardsHeader(70)
+	req.AppendHeader(&hops)
+	if r := cause.Reason(why); r != "" {
+		add(req, "Reason", r)
+	}
+	req.SetBody(nil)
+	req.SetTransport(invite.Transport())
+	req.SetDestination(invite.Destination())
+	req.Laddr = invite.Laddr
+	return req
 }
 
 // ack acknowledges a 2xx: a request of its own inside the dialog, with the number of the INVITE (section 13.2.2.4).

@@ -201,7 +201,7 @@ func (e *Edge) inboundLeg(req *sipmsg.Request, tx *sipmsg.ServerTx, t *Trunk, n 
 		Remote: req.Source(), ReceivedAt: came.at, Diverted: strings.Join(trunks.Diverted(req, t), ","),
 	}
 	l := e.newLeg(info, t, uasDialog(req, came.tag))
-	if err := l.open(l.expected(req)); err != nil {
+	if err := l.open(l.expected(req), nil); err != nil {
 		e.keeper.End(t.ID)
 		return nil, 503
 	}

@@ -16,10 +16,9 @@ import (
 	"hotline/asterisk"
 	"hotline/asterisk/ari"
 	"hotline/asterisk/away"
-	"hotline/call"
 	"hotline/ivr/pickup"
 	"hotline/sip"
-	"hotline/trunks/routes"
+	"hotline/trunks/callout"
 )
 
 // asteriskConfig is which Asterisks carry calls for us, and how they are reached.
@@ -122,14 +121,14 @@ func (c *config) checkAsterisk() error {
 	return nil
 }
 
-// edges are what carries calls: SIP of our own, and Asterisk where one is configured. As a call.Dialer it is both.
+// edges are what carries calls: SIP of our own, and Asterisk where one is configured.
 type edges struct {
-	sip      *sip.Edge
-	asterisk *asterisk.Edge // nil: none is configured
-	keeper   *away.Keeper
-	spool    *away.Spool
-	picker   *pickup.Picker // of messages that Asterisk took while Hotline was away
-	routes   *routes.Book
+	*callout.Dialer // by both
+	sip             *sip.Edge
+	asterisk        *asterisk.Edge // nil: none is configured
+	keeper          *away.Keeper
+	spool           *away.Spool
+	picker          *pickup.Picker // of messages that Asterisk took while Hotline was away
 }
 
 // openAsterisk makes the edge to Asterisk, if one is configured.
@@ -143,8 +142,8 @@ func (h *house) openAsterisk(_ context.Context, c config, _ bool) (err error) {
 		return nil
 	}
 	h.edges.asterisk, err = asterisk.New(asterisk.Config{
-		Nodes: c.asterisks(h.log), Engine: h.engine, MediaAddr: c.Asterisk.MediaAddr, Acceptor: h.board, Directory: h.directory, Routes: h.routes,
-		Log: h.log, MaxCalls: c.MaxCalls,
+		Nodes: c.asterisks(h.log), Engine: h.engine, MediaAddr: c.Asterisk.MediaAddr, Acceptor: h.board, Directory: h.directory, Log: h.log,
+		MaxCalls: c.MaxCalls,
 	})
 	if err != nil {
 		return err
@@ -178,34 +177,12 @@ func (e *edges) parts(all map[string]func(context.Context) error) map[string]fun
 	return all
 }
 
-// Dial calls by the edge that carries the trunk. When the routes decide, the edge of the first trunk is asked, and if none of its
-// trunks can take the call, the other.
-func (e *edges) Dial(ctx context.Context, d call.Dial) (call.Leg, error) {
-	if e.asterisk == nil {
-		return e.sip.Dial(ctx, d)
+// openDialer joins the edges for calls out.
+func (h *house) openDialer(context.Context, config, bool) (err error) {
+	all := callout.Config{Directory: h.directory, Routes: h.routes, Engine: h.engine, SIP: h.edges.sip, Log: h.log}
+	if h.edges.asterisk != nil {
+		all.Asterisk = h.edges.asterisk
 	}
-	if d.TrunkID != "" {
-		if e.asterisk.Carries(d.TrunkID) {
-			return e.asterisk.Dial(ctx, d)
-		}
-		return e.sip.Dial(ctx, d)
-	}
-	first, second := call.Dialer(e.sip), call.Dialer(nil)
-	for i, w := range e.routes.Ways(d.To) {
-		mine := call.Dialer(e.sip)
-		if e.asterisk.Carries(w.TrunkID) {
-			mine = e.asterisk
-		}
-		if i == 0 {
-			first = mine
-		} else if mine != first {
-			second = mine
-			break
-		}
-	}
-	leg, err := first.Dial(ctx, d)
-	if err != nil && second != nil && hotline.KindOf(err) == hotline.Unavailable {
-		return second.Dial(ctx, d)
-	}
-	return leg, err
+	h.edges.Dialer, err = callout.New(all)
+	return err
 }

@@ -64,7 +64,7 @@ func build(ctx context.Context, c config, demo bool, log *slog.Logger) (h *house
 	if h.listener, err = net.Listen("tcp", c.HTTP.Addr); err != nil {
 		return h, fmt.Errorf("the console cannot listen at %s (http_addr, HOTLINE_HTTP_ADDR): %w", c.HTTP.Addr, err)
 	}
-	for _, stage := range []func(context.Context, config, bool) error{h.openStore, h.openRecords, h.openEdge, h.openAsterisk, h.openStaff, h.openFlows, h.openPhones, h.openWeb} {
+	for _, stage := range []func(context.Context, config, bool) error{h.openStore, h.openRecords, h.openEdge, h.openAsterisk, h.openDialer, h.openStaff, h.openFlows, h.openPhones, h.openWeb} {
 		if err = stage(ctx, c, demo); err != nil {
 			return h, err
 		}
@@ -130,10 +130,9 @@ func (h *house) openEdge(ctx context.Context, c config, _ bool) (err error) {
 		return err
 	}
 	h.trace = sip.NewTrace(sip.TraceConfig{Pool: h.pool, Log: h.log})
-	h.edges.routes = h.routes
 	h.edges.sip, err = sip.New(sip.Config{
 		ListenUDPTCP: c.SIP.Addr, ListenTLS: c.SIP.TLSAddr, TLSCert: c.SIP.Cert, TLSKey: c.SIP.Key, External: c.ExternalAddr,
-		Engine: h.engine, Acceptor: h.board, Directory: h.directory, Routes: h.routes, Trace: h.trace, Log: h.log, MaxCalls: c.MaxCalls,
+		Engine: h.engine, Acceptor: h.board, Directory: h.directory, Trace: h.trace, Log: h.log, MaxCalls: c.MaxCalls,
 	})
 	return err
 }
@@ -158,7 +157,7 @@ func (h *house) openFlows(ctx context.Context, c config, demo bool) (err error) 
 		}
 	}
 	h.exchange, err = ivr.Open(ctx, ivr.Config{
-		Pool: h.pool, Voice: voice, Line: h.staff.line, Queues: h.staff.queues, Recordings: h.recordings, Tickets: h.desk, Dialer: &h.edges,
+		Pool: h.pool, Voice: voice, Line: h.staff.line, Queues: h.staff.queues, Recordings: h.recordings, Tickets: h.desk, Dialer: h.edges.Dialer,
 		Engine: h.engine, Agents: h.staff.agents, Calls: h.board, Observe: func(v call.TalkView) { h.staff.phones.Observe(v) },
 		RecordOut: c.RecordOut, Rules: rules, Country: c.Country, Log: h.log,
 	})
@@ -167,11 +166,11 @@ func (h *house) openFlows(ctx context.Context, c config, demo bool) (err error) 
 
 // outbound makes patterns of prefixes.
 func outbound(prefixes []string) []string {
-	patterns := make([]string, len(prefixes))
+	out := make([]string, len(prefixes))
 	for i, p := range prefixes {
-		patterns[i] = p + "*"
+		out[i] = p + "*"
 	}
-	return patterns
+	return out
 }
 
 func (h *house) openWeb(_ context.Context, c config, _ bool) (err error) {
