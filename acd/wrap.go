@@ -72,14 +72,17 @@ func (a *Agents) Ended(ctx context.Context, agent, callID string) error {
 	return err
 }
 
-// Resumed says that this process goes on with a call, and who is in it; agent "" is nobody. Whoever else was leased to it is free: they
-// had answered when the process before died, or were asked. It returns the agent as long as it is in the call.
-func (a *Agents) Resumed(ctx context.Context, agent, callID string) (in Agent, ok bool) {
-	for _, g := range a.talking(callID) {
-		if g.ID == agent {
-			in, ok = a.dress([]Agent{g})[0], true
-			continue
+// Resumed says that this process goes on with a call, and who sat in it. Whoever else was leased to it is free: they had answered when
+// the process before died, or were asked. It returns those agents, in their order, who are in the call still.
+func (a *Agents) Resumed(ctx context.Context, agents []string, callID string) (in []Agent) {
+	leased := a.talking(callID)
+	for _, id := range agents {
+		if at := slices.IndexFunc(leased, func(g Agent) bool { return g.ID == id }); at >= 0 {
+			in = append(in, leased[at])
+			leased = slices.Delete(leased, at, at+1)
 		}
+	}
+	for _, g := range leased {
 		now := time.Now()
 		_, err := a.apply(ctx, change{agents: []string{g.ID},
 			sql:  `update agent a set ` + freeSQL + ` where a.account_id = @agent and a.lease_call = @call and a.state = 'talking' returning ` + agentColumns,
@@ -91,7 +94,7 @@ func (a *Agents) Resumed(ctx context.Context, agent, callID string) (in Agent, o
 			}})
 		a.logEnd(err)
 	}
-	return in, ok
+	return a.dress(in)
 }
 
 // talking returns who is in a call.

@@ -35,6 +35,8 @@ const (
 	FactCallPhase      FactKind = "call.phase"        // [CallPhase]: menu, queued, voicemail …
 	FactCallStep       FactKind = "call.step"         // [CallStep]: one node of the flow was passed
 	FactCallNoted      FactKind = "call.noted"        // [CallNoted]: language, flow version became known
+	FactCallSeated     FactKind = "call.seated"       // [CallSeated]: who sits in a conversation
+	FactPartyLost      FactKind = "call.party_lost"   // [PartyLost]: who does not any more, after that
 	FactCallResumed    FactKind = "call.resumed"      // [CallResumed]: another process goes on with it
 	FactCallEnded      FactKind = "call.ended"        // [CallEnded]: the last fact of a call, exactly once
 	FactLegStarted     FactKind = "leg.started"       // [LegStarted]: an outbound leg; an inbound one is part of call.started

@@ -42,7 +42,9 @@ type Stage struct {
 	Digits  string            `json:"digits,omitempty"` // that were typed last, if they were no secret
 	Secret  string            `json:"secret,omitempty"` // the first node where something was typed that is not kept
 	Agent   string            `json:"agent,omitempty"`  // who talks with the caller
-	Held    bool              `json:"-"`                // the agent had put the caller on hold
+	Seating *Seating          `json:"seating,omitempty"`
+	Talking *time.Time        `json:"talking,omitempty"` // since when somebody talks with the caller
+	Held    bool              `json:"-"`                 // the agent had put the caller on hold
 }
 
 // Standing is what a place in a line is worth.
@@ -84,7 +86,7 @@ type past struct {
 	same bool              // it is where it was left
 	vars map[string]string // as they were filed last
 
-	number *seat // with whom the caller was left to talk; its leg is alive
+	numbers []*outLeg // with which it was connected; their legs are alive
 }
 
 // resume goes on with a call that was left. However many there are, and whether new ones are taken or not: these are not new.
@@ -113,7 +115,7 @@ func (c *Call) restore(l *Left) {
 	c.segment = openSegment{kind: l.Phase.Segment(), queue: l.Queue, at: l.Since}
 	if l.Phase == PhaseTalking {
 		v.Agent, c.segment.agent = l.Stage.Agent, l.Stage.Agent
-		if l.Stage.Held {
+		if l.onHold() {
 			c.segment.kind = SegmentHold
 		}
 	}
@@ -136,11 +138,11 @@ func (c *Call) carryOn() {
 			call: c, leg: o.Leg, started: o.StartedAt, answeredAt: o.AnsweredAt,
 			dial: Dial{CallID: c.ID, LegID: o.LegID, To: o.Number, Mailbox: o.Mailbox},
 		}
-		if l.Phase != PhaseTalking || l.Stage.Agent != "" || c.past.number != nil { // who was asked in confidence must not be heard
+		if l.Phase != PhaseTalking {
 			c.clear(out)
 			continue
 		}
-		c.past.number = &seat{number: o.Number, stream: o.Leg.Audio(), leg: o.LegID, out: out}
+		c.past.numbers = append(c.past.numbers, out)
 	}
 	if c.segment.kind == SegmentTalk && c.segment.agent != "" {
 		agent := c.segment.agent
@@ -157,25 +159,4 @@ func (c *Call) goesOn(p Phase, queue string) bool {
 	same := c.past.same && p == c.view.Phase && (queue == "" || queue == c.view.Queue)
 	c.past.same = false
 	return same
-}
-
-// TalkAgain goes on with the conversation that was left. The agent's browser is away: the caller hears music until [Talk.Reseat] or the
-// end of [TalkConfig.Away]. Without an agent the caller was left to a number, and hears it at once if its leg is alive.
-func (c *Call) TalkAgain(ctx context.Context, cfg TalkConfig, agent AgentSeat) (TalkEnd, error) {
-	t, l, result := newTalk(c, cfg), c.past.left, ResultTransferred
-	t.since, c.past.same = &l.Since, false
-	switch number := c.past.number; {
-	case agent.Agent != "":
-		result = ResultAnswered
-		t.seats = []*seat{{agent: agent.Agent, name: agent.Name, away: time.Now().Add(t.cfg.Away)}}
-		if l.Stage.Held {
-			t.holder = agent.Agent
-		}
-	case number != nil:
-		t.seats = []*seat{number}
-	default:
-		return TalkEnd{Kind: TalkAgentLost}, c.alive(ctx)
-	}
-	c.SetResult(result)
-	return t.hold(ctx)
 }

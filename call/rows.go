@@ -100,6 +100,7 @@ var taking = map[FactKind]func(*rowWriter, Fact) error{
 	FactCallStep:     of((*rowWriter).callStep),
 	FactCallNoted:    of((*rowWriter).callNoted),
 	FactCallResumed:  of((*rowWriter).callResumed),
+	FactCallSeated:   of((*rowWriter).callSeated),
 	FactCallEnded:    of((*rowWriter).callEnded),
 	FactLegStarted:   of((*rowWriter).legStarted),
 	FactLegEnded:     of((*rowWriter).legEnded),
@@ -156,6 +157,9 @@ func (w *rowWriter) callPhase(f Fact, p CallPhase) {
 			c.keep("place", p.Place)
 			c.keep("agent", p.Agent)
 		}
+		if p.Phase == PhaseTalking {
+			c.keep("talking", f.At)
+		}
 	}
 }
 
@@ -195,6 +199,8 @@ func (w *rowWriter) callResumed(f Fact, _ CallResumed) {
 	c := w.call(f.CallID)
 	c.path = append(c.path, step{f.At.Truncate(time.Millisecond), CallStep{Kind: "resumed"}})
 }
+
+func (w *rowWriter) callSeated(f Fact, p CallSeated) { w.call(f.CallID).keep("seating", p.Seating) }
 
 func (w *rowWriter) callEnded(f Fact, p CallEnded) {
 	if c := w.call(f.CallID); c.ended == nil {

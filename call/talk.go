@@ -70,6 +70,8 @@ type Talk struct {
 	end     *TalkEnd
 	changes int
 	keys    *audio.Keys
+	kept    *Seating    // as it was filed last
+	lost    []PartyLost // were in it before another process went on with it
 }
 
 // task is a closure that waits for the call's goroutine.
@@ -141,6 +143,7 @@ func (t *Talk) changed(why string) {
 		kind = SegmentTalk
 	}
 	t.call.stretch(kind, t.agent(), why)
+	t.keep()
 	t.changes++
 	if t.cfg.Observe != nil {
 		t.cfg.Observe(t.View())
@@ -274,6 +277,9 @@ func (t *Talk) finish(err error) TalkEnd {
 	}
 	if t.paused {
 		t.pause(false)
+	}
+	if t.kept != nil {
+		c.file(FactCallSeated, CallSeated{})
 	}
 	view := t.View()
 	view.Change, view.Ended = t.changes+1, &end

@@ -44,6 +44,7 @@ type TalkView struct {
 	Recording  RecordingState `json:"recording"`
 	Consult    *ConsultView   `json:"consult"`
 	Parties    []PartyView    `json:"parties"`
+	Lost       []PartyLost    `json:"lost,omitempty"` // after another process went on with it: who is not in it any more
 
 	Supervisors []SuperviseView `json:"-"` // all of them: for those who may know
 	Ended       *TalkEnd        `json:"-"` // set in the last view
@@ -103,7 +104,7 @@ func (t *Talk) View() TalkView {
 	live := c.live()
 	v := TalkView{
 		CallID: c.ID, Change: t.changes, Direction: c.Info.Direction, Phase: t.phase(), StartedAt: live.StartedAt, AnsweredAt: t.since,
-		Queue: live.Queue, Ticket: c.Info.Ticket, Agent: t.agent(), Held: t.since != nil && !t.withCaller(), Recording: RecordingOff,
+		Queue: live.Queue, Ticket: c.Info.Ticket, Agent: t.agent(), Held: t.since != nil && !t.withCaller(), Recording: RecordingOff, Lost: t.lost,
 	}
 	switch {
 	case len(c.tapes) == 0:

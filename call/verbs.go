@@ -283,6 +283,9 @@ func (c *Call) Forget() {
 // Taping tells the call of a recording that must not hear secrets. The returned function takes it back.
 func (c *Call) Taping(p Pauser) (remove func()) {
 	c.tapes = append(c.tapes, p)
+	if c.past.same && c.past.left.paused() {
+		p.Pause() // until it is known who talks
+	}
 	return func() { c.tapes = slices.DeleteFunc(c.tapes, func(o Pauser) bool { return o == p }) }
 }
 

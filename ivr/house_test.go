@@ -1,6 +1,7 @@
 package ivr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -79,6 +80,7 @@ type home struct {
 	pool  *pgxpool.Pool // of this process
 	dir   string        // of the journal and the recordings
 	rules Rules
+	away  time.Duration // for so long a conversation waits for a browser; 0: a second
 }
 
 // safeLog keeps what was logged, to look for what must not be in it.
@@ -144,7 +146,7 @@ func openHouse(t testing.TB, at home, kept *backend) *house {
 	line := acd.NewLine(acd.LineConfig{Queues: h.queues, Agents: h.agents, Caller: callers{h}, Pool: h.pool, Log: log})
 	h.exchange, err = Open(t.Context(), Config{
 		Pool: h.pool, Voice: realVoice(t), Line: line, Queues: h.queues, Recordings: h.tapes, Tickets: h.desk, Rules: rules, Log: log,
-		Agents: h.agents, Calls: h.board, Engine: h.engine, Observe: h.staff.observe, Away: time.Second, RecordOut: true,
+		Agents: h.agents, Calls: h.board, Engine: h.engine, Observe: h.staff.observe, Away: cmp.Or(at.away, time.Second), RecordOut: true,
 	})
 	if err != nil {
 		t.Fatal(err)

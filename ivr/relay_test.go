@@ -24,9 +24,10 @@ import (
 type backend struct {
 	house *house // the process that it is connected with
 
-	mu   sync.Mutex
-	legs map[string]*calltest.Leg // by call, of the newest process
-	gone map[string]bool          // who hung up meanwhile
+	mu      sync.Mutex
+	legs    map[string]*calltest.Leg // by call, of the newest process
+	numbers map[string]*calltest.Leg // that were dialled, by number, of the newest process
+	gone    map[string]bool          // who hung up meanwhile: a call, or a number that was dialled
 }
 
 // Adopt implements call.Adopter.
@@ -37,6 +38,11 @@ func (b *backend) Adopt(ctx context.Context, left []*call.Left) error {
 		b.mu.Unlock()
 		if gone {
 			continue
+		}
+		for _, o := range l.Others {
+			if err := b.giveBack(ctx, l, o); err != nil {
+				return err
+			}
 		}
 		info := l.Info
 		info.Resume = l
@@ -49,6 +55,19 @@ func (b *backend) Adopt(ctx context.Context, left []*call.Left) error {
 		b.mu.Unlock()
 	}
 	return nil
+}
+
+// giveBack finds the leg of a number that is still on the line.
+func (b *backend) giveBack(ctx context.Context, l *call.Left, o *call.LeftLeg) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.gone[o.Number] {
+		return nil
+	}
+	leg := calltest.NewLeg(b.house.t, b.house.engine, call.Info{LegID: o.LegID, CallID: l.Info.CallID, Direction: call.Outbound, Edge: "kept"})
+	leg.Attach(o.Mailbox)
+	o.Leg, b.numbers[o.Number] = leg, leg
+	return leg.Progress(ctx, true) // its audio
 }
 
 // mortal is a pool whose connections can all be cut at once, as when the process is killed.
@@ -102,9 +121,15 @@ type relay struct {
 
 func newRelay(t testing.TB) *relay {
 	t.Helper()
-	r := &relay{base: pgtest.New(t), kept: &backend{legs: map[string]*calltest.Leg{}, gone: map[string]bool{}}}
+	return newPatientRelay(t, 0)
+}
+
+// newPatientRelay is a relay in which conversations wait longer for their agents.
+func newPatientRelay(t testing.TB, away time.Duration) *relay {
+	t.Helper()
+	r := &relay{base: pgtest.New(t), kept: &backend{legs: map[string]*calltest.Leg{}, numbers: map[string]*calltest.Leg{}, gone: map[string]bool{}}}
 	r.pool = newMortal(t, r.base)
-	r.house = openHouse(t, home{pool: r.pool.Pool, dir: t.TempDir()}, r.kept)
+	r.house = openHouse(t, home{pool: r.pool.Pool, dir: t.TempDir(), away: away}, r.kept)
 	return r
 }
 
@@ -113,7 +138,7 @@ func (r *relay) kill() {
 	t, old := r.t, r.house
 	t.Helper()
 	r.pool.kill()
-	next := home{dir: t.TempDir(), rules: old.home.rules}
+	next := home{dir: t.TempDir(), rules: old.home.rules, away: old.home.away}
 	if err := os.CopyFS(next.dir, os.DirFS(old.home.dir)); err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"time"
 
-	"hotline/acd"
 	"hotline/call"
 	"hotline/ivr/flow"
 	"hotline/recordings"
@@ -37,13 +36,11 @@ func (x *Exchange) resume(now *snapshot, l *call.Left) call.Script {
 func (r *run) resume(ctx context.Context, l *call.Left) error {
 	r.call.Log.Info("a call goes on that the process before left", "phase", l.Phase, "node", l.Stage.Node, "queue", l.Queue)
 	r.retape(ctx, l)
-	agent, seated := acd.Agent{}, false
+	var agents []call.AgentSeat
 	if r.x.cfg.Agents != nil {
-		in := ""
-		if l.Phase == call.PhaseTalking {
-			in = l.Stage.Agent
+		for _, a := range r.x.cfg.Agents.Resumed(ctx, l.Agents(), l.Info.CallID) {
+			agents = append(agents, call.AgentSeat{Agent: a.ID, Name: a.Name})
 		}
-		agent, seated = r.x.cfg.Agents.Resumed(ctx, in, l.Info.CallID)
 	}
 	n := r.flow.Node(cmp.Or(l.Stage.Node, r.flow.Start.Node))
 	var p passed
@@ -52,7 +49,7 @@ func (r *run) resume(ctx context.Context, l *call.Left) error {
 	case l.Phase == call.PhaseQueued:
 		p, err = r.enqueue(ctx, r.queueOf(n, l), entry{left: l, say: r.phrases("still-waiting")})
 	case l.Phase == call.PhaseTalking:
-		p, err = r.talkOn(ctx, r.queueOf(n, l), call.AgentSeat{Agent: agent.ID, Name: agent.Name}, seated || l.Stage.Agent == "")
+		p, err = r.talkOn(ctx, r.queueOf(n, l), agents)
 	case l.Phase == call.PhaseTransfer && (n == nil || n.Kind != flow.KindTransfer):
 		p, err = r.again(ctx, r.queueOf(n, l), "agent-busy")
 	case l.Phase == call.PhaseVoicemail:
@@ -94,12 +91,9 @@ func (r *run) queueOf(n *flow.Node, l *call.Left) *flow.Queue {
 	return &flow.Queue{Queue: flow.Name{Value: l.Queue}}
 }
 
-// talkOn goes on with a conversation; without its agent the caller is the next in the queue.
-func (r *run) talkOn(ctx context.Context, s *flow.Queue, agent call.AgentSeat, there bool) (passed, error) {
-	end, err := call.TalkEnd{Kind: call.TalkAgentLost}, ctx.Err()
-	if there {
-		end, err = r.call.TalkAgain(ctx, r.talkConfig(ctx, s), agent)
-	}
+// talkOn goes on with a conversation; when nobody is left in it the caller is the next in the queue.
+func (r *run) talkOn(ctx context.Context, s *flow.Queue, there []call.AgentSeat) (passed, error) {
+	end, err := r.call.TalkAgain(ctx, r.talkConfig(ctx, s), there)
 	return r.conversed(ctx, s, end, err)
 }
 

@@ -210,8 +210,8 @@ func (r *run) startTape(ctx context.Context) {
 		r.call.Log.Error("a call is not recorded", "error", err)
 		return
 	}
-	untap := r.call.Leg().Audio().Tap(rec)
 	forget := r.call.Taping(rec)
+	untap := r.call.Leg().Audio().Tap(rec)
 	r.tape = func() {
 		forget()
 		untap()

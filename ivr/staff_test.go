@@ -52,10 +52,18 @@ func (s *staff) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
 	if d.To == "+8610000" {
 		return nil, hotline.Errorf(hotline.Denied, "dial.not_allowed", "nobody calls there")
 	}
-	l := calltest.NewLeg(s.t, s.engine, call.Info{LegID: d.LegID, CallID: d.CallID, Direction: call.Outbound})
+	l := calltest.NewLeg(s.t, s.engine, call.Info{LegID: d.LegID, CallID: d.CallID, Direction: call.Outbound, Edge: s.edge(), ForeignID: hotline.NewID()})
 	l.Attach(d.Mailbox)
 	s.rung <- l
 	return l, nil
+}
+
+// edge carries what is dialled: the one that keeps calls, if there is one.
+func (s *staff) edge() string {
+	if s.kept != nil {
+		return "kept"
+	}
+	return ""
 }
 
 func (s *staff) observe(v call.TalkView) {

@@ -18,9 +18,9 @@ type Agents interface {
 	Talking(ctx context.Context, agent string, l acd.Lease) error
 	// Ended says that an agent's part of a call is over.
 	Ended(ctx context.Context, agent, callID string) error
-	// Resumed says that this process goes on with a call that another one left with the agent in it, "" for nobody. It returns the agent
-	// as long as it is in the call.
-	Resumed(ctx context.Context, agent, callID string) (in acd.Agent, ok bool)
+	// Resumed says that this process goes on with a call that another one left with agents in it. It returns those who are in the call
+	// still.
+	Resumed(ctx context.Context, agents []string, callID string) (in []acd.Agent)
 	// Seated says who sits in a call now, who has the call first. It does not block.
 	Seated(callID string, agents []string)
 }
@@ -45,6 +45,9 @@ func (r *run) conversed(ctx context.Context, s *flow.Queue, end call.TalkEnd, er
 	switch {
 	case end.Kind == call.TalkAgentLost:
 		return r.again(ctx, s, "agent-lost")
+	case end.Kind == call.TalkHungUp && end.By == "": // by the number that it was left to
+		r.served(call.ResultTransferred)
+		return passed{}, nil
 	case end.Kind != call.TalkTransfer:
 		r.served(call.ResultAnswered)
 		return passed{}, nil

@@ -56,6 +56,6 @@ func TestABrowserFindsItsCallInTheNextProcess(t *testing.T) {
 func (o *office) goOn(ctx context.Context, c *call.Call) error {
 	l := c.Left()
 	_, err := c.TalkAgain(ctx, call.TalkConfig{Engine: o.engine, Hold: media.NewMusic(media.Tone(holdTone, time.Second, 0.15)), Away: o.away, Observe: o.observe},
-		call.AgentSeat{Agent: l.Stage.Agent})
+		[]call.AgentSeat{{Agent: l.Stage.Agent}})
 	return err
 }

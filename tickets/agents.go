@@ -135,6 +135,30 @@ func (in *intake) owns(ctx context.Context, f call.Fact, agent string) error {
 	return nil
 }
 
+// lostData is what the timeline says of somebody who was in a conversation no more when it went on after a fault of ours.
+type lostData struct {
+	CallID  string `json:"call_id"`
+	Name    string `json:"name"`
+	Number  string `json:"number"`
+	Consult bool   `json:"consult"`
+}
+
+// lost files that somebody could not be connected again.
+func (in *intake) lost(ctx context.Context, f call.Fact) error {
+	var p call.PartyLost
+	if err := f.Decode(&p); err != nil {
+		return err
+	}
+	h, err := in.ticketOf(ctx, f.CallID)
+	if err != nil || h == nil {
+		return err
+	}
+	in.append(event{ticket: h.Number, kind: "party_lost", actor: System, at: stamp(f.At),
+		data: lostData{CallID: f.CallID, Name: clean(p.Name, 200), Number: clean(p.Number, 64), Consult: p.Consult}})
+	in.forget(h.Number)
+	return nil
+}
+
 // wrapData is what the timeline says of a call that was closed.
 type wrapData struct {
 	CallID string            `json:"call_id"`

@@ -39,6 +39,7 @@ var filing = map[call.FactKind]func(*intake, context.Context, call.Fact) error{
 	call.FactLegStarted:     (*intake).joined,
 	call.FactWrapUp:         (*intake).wrapped,
 	call.FactCallbackResult: (*intake).calledBack,
+	call.FactPartyLost:      (*intake).lost,
 }
 
 // file applies facts of the journal.
