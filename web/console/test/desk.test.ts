@@ -4,7 +4,7 @@ import { en } from '../src/locales/en'
 import { callPhases, agentStates } from '../src/softphone/looks'
 import { constraints, loudness, obstacle, troubleOf, troubles } from '../src/softphone/mic'
 import { readStats } from '../src/softphone/peer'
-import { isShared, isUnknown, likely, safeUrl, withNames } from '../src/softphone/pop'
+import { isShared, isUnknown, likely, openChoice, safeUrl, withNames } from '../src/softphone/pop'
 import type { Colleague, Pop, PopMatch } from '../src/softphone/protocol'
 import { ringtone } from '../src/softphone/ring'
 import { readSettings } from '../src/softphone/settings'
@@ -20,8 +20,8 @@ const queues = [{ name: 'support', title: { en: 'Support', 'zh-CN': '技术支�
 const list = (typed: string) => choices(typed, people, queues, 'me', (q) => q.title['zh-CN'] ?? q.name).map((c) => `${c.kind}:${c.value}`)
 
 describe('whom a call can go to', () => {
-  it('lists colleagues by how soon they can take it, never oneself, then queues', () => {
-    expect(list('')).toEqual(['agent:d', 'agent:b', 'agent:c', 'queue:support'])
+  it('lists colleagues by how soon they can take it, never oneself, then queues, and last who is not there', () => {
+    expect(list('')).toEqual(['agent:d', 'agent:b', 'queue:support', 'agent:c'])
   })
   it('finds by any part of a name or title, in any language', () => {
     expect(list('BO')).toEqual(['agent:b'])
@@ -53,6 +53,18 @@ describe('who a caller is', () => {
     expect(likely(three, 'c')?.party.id).toBe('c')
     expect(likely(three, 'gone')?.party.id).toBe('b')
     expect(likely(pop(null))).toBeNull()
+  })
+  it('guesses at nobody when several are as sure', () => {
+    const two = pop([match('a', 'A', 'known'), match('b', 'B', 'known'), match('c', 'C', 'maybe')])
+    expect(likely(two)).toBeNull()
+    expect(openChoice(two)).toBe(3)
+    expect(likely(two, 'b')?.party.id).toBe('b')
+    expect(openChoice(two, 'b')).toBe(0)
+    expect(likely({ ...two, party: 'c' })?.party.id).toBe('c')
+    const named = pop([match('a', '', 'known'), match('b', 'B', 'known')])
+    expect(likely(named)?.party.id).toBe('b')
+    expect(openChoice(named)).toBe(0)
+    expect(likely(pop([match('a', '', 'maybe')]))?.party.id).toBe('a')
   })
   it('asks for a name only when nobody has one, and to choose only among several', () => {
     expect(isUnknown(pop([match('a', '', 'maybe')]))).toBe(true)

@@ -25,6 +25,13 @@ export const places: Place[] = [
   { name: 'setup', key: 'setup', icon: Settings2, keys: 'g s', needs: 'queues.write' },
 ]
 
+/** What a phone has room for beside search and the rest: the first that one may see. */
+export const onPhone = 4
+const atHand = ['desk', 'tickets', 'board', 'calls', 'tasks', 'customers', 'setup']
+export function phonePlaces(shown: Place[]): Set<string> {
+  return new Set(atHand.filter((name) => shown.some((p) => p.name === name)).slice(0, onPhone))
+}
+
 /** The pages of the set-up. */
 export const setupPlaces: Place[] = [
   { name: 'flows', key: 'flows', icon: Workflow, keys: 'g f', needs: 'setup.read', group: 'telephony' },

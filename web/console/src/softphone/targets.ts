@@ -23,8 +23,11 @@ export function choices(typed: string, people: Colleague[], queues: NamedTitle[]
   const agents = people
     .filter((p) => p.id !== me && fits(p.name))
     .sort((a, b) => (order[a.state] ?? 5) - (order[b.state] ?? 5) || a.name.localeCompare(b.name))
-  for (const p of agents) found.push({ kind: 'agent', value: p.id, title: p.name, state: p.state })
+  const away = (p: Colleague): boolean => p.state === 'offline' || p.state === 'not_responding'
+  const colleague = (p: Colleague): Choice => ({ kind: 'agent', value: p.id, title: p.name, state: p.state })
+  for (const p of agents) if (!away(p)) found.push(colleague(p))
   for (const one of queues) if (fits(one.name, title(one))) found.push({ kind: 'queue', value: one.name, title: title(one) })
+  for (const p of agents) if (away(p)) found.push(colleague(p)) // last, so that Enter sends nobody where nobody is
   return found
 }
 

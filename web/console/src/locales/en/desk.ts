@@ -61,6 +61,7 @@ export const desk = {
     asterisks: 'Asterisks',
     group: { telephony: 'Telephony', work: 'Work', administration: 'Administration' },
     profile: 'Profile',
+    more: 'More',
   },
   keys: {
     palette: 'Search and commands',
@@ -406,8 +407,8 @@ export const desk = {
     vip: 'VIP',
     unnamed: 'No name yet',
     withheld: 'Number withheld',
-    withheldText: 'The caller withheld the number: there is no customer on this ticket.',
     nobody: 'There is no customer on this ticket.',
+    choose: 'Choose a customer',
     edit: 'Edit customer',
     about: 'Customer',
     since: 'First seen',

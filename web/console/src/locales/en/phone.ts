@@ -55,7 +55,7 @@ export const phone = {
     noteKept: 'The note is on the ticket',
     hangup: 'Hang up',
     with: 'with {names}',
-    consult: { ringing: 'is being called…', talking: 'on the line', failed: 'not reached', withThem: 'the caller hears music', withCaller: 'they wait', asked: 'asks you', youWait: 'talks to the caller' },
+    consult: { ringing: 'is being called…', talking: 'on the line', failed: 'not reached', withThem: 'caller hears music', withCaller: 'they wait', asked: 'asks you', youWait: 'talks to the caller' },
     recording: { on: 'rec', paused: 'rec paused' },
     ended: {
       caller_left: 'The caller hung up',
@@ -152,6 +152,7 @@ export const phone = {
     ringsFor: 'How long it still rings here',
     waited: 'Waited',
     whichOne: 'Who of them is it?',
+    oneOf: 'one of {n} people',
     newCaller: 'Nobody has this number yet: who is it?',
     nameOf: 'Name of {number}',
     named: 'Kept: {name}',

@@ -61,6 +61,7 @@ export const desk = {
     asterisks: 'Asterisk 节点',
     group: { telephony: '电话', work: '坐席与队列', administration: '管理' },
     profile: '我的',
+    more: '更多',
   },
   keys: {
     palette: '搜索与命令',
@@ -359,8 +360,8 @@ export const desk = {
     vip: 'VIP',
     unnamed: '尚无姓名',
     withheld: '号码未显示',
-    withheldText: '来电者隐藏了号码，此工单没有客户。',
     nobody: '此工单没有客户。',
+    choose: '选择客户',
     edit: '编辑客户',
     about: '客户',
     since: '首次出现',

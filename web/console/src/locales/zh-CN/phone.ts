@@ -151,6 +151,7 @@ export const phone = {
     left: '{n} 秒',
     ringsFor: '在此继续振铃的时间',
     waited: '已等待',
+    oneOf: '{n} 人中的一位',
     whichOne: '是其中哪一位？',
     newCaller: '此号码尚无姓名：是谁？',
     nameOf: '{number} 的姓名',
