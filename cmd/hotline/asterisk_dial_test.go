@@ -31,8 +31,8 @@ func listenAt(t *testing.T) ear {
 	return ear{c, t}
 }
 
-// invited waits for an INVITE, answers that the called is busy, and returns who is called.
-func (p ear) invited() string {
+// invited waits for an INVITE, refuses it, and returns who is called.
+func (p ear) invited(status string) string {
 	p.t.Helper()
 	_ = p.SetReadDeadline(time.Now().Add(20 * time.Second))
 	buf := make([]byte, 4096)
@@ -43,7 +43,7 @@ func (p ear) invited() string {
 		}
 		if rest, ok := strings.CutPrefix(string(buf[:n]), "INVITE sip:"); ok {
 			user, _, _ := strings.Cut(rest, "@")
-			busy := []string{"SIP/2.0 486 Busy Here"}
+			busy := []string{"SIP/2.0 " + status}
 			for line := range strings.SplitSeq(string(buf[:n]), "\r\n") {
 				switch name, _, _ := strings.Cut(line, ":"); name {
 				case "Via", "From", "Call-ID", "CSeq":
@@ -114,7 +114,7 @@ func TestDialByEitherEdge(t *testing.T) {
 			}
 		}
 		again.Stop()
-		if got := native.invited(); got != to || leg.Info().Edge != "sip" {
+		if got := native.invited("486 Busy Here"); got != to || leg.Info().Edge != "sip" {
 			t.Errorf("%s was dialled as %s by %s", to, got, leg.Info().Edge)
 		}
 	}
