@@ -57,7 +57,7 @@ func (g *Gateway) Offer(_ context.Context, o acd.Offer) error {
 	switch {
 	case late != nil:
 		st.learnLate(o.CallID, late)
-	case pop.Ticket == nil:
+	case pop.Ticket == nil || o.Waited < filed:
 		st.learn(o.CallID)
 	}
 	g.hooks.Post(o.CallID, ringing{Event: "offer", Agent: Person{ID: st.account, Name: st.who.Name}, Offer: v})

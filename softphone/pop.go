@@ -22,8 +22,11 @@ type PopSource interface {
 const popWithin = 12 * time.Millisecond
 
 // A ticket is made by the journal, beside the call: a call that goes straight to an agent may be offered before it is. So what is
-// missing is asked for again, after so long each time.
+// missing is asked for again, after so long each time; so are the caller's last digits, which whom nobody kept waiting longer than filed
+// pressed a moment ago.
 var learnAfter = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond, 1500 * time.Millisecond, 5 * time.Second}
+
+const filed = time.Second
 
 // callersPop is what the signalling says of a caller, which needs no database.
 func (g *Gateway) callersPop(callID string) Pop {
