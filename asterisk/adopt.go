@@ -1,6 +1,7 @@
 package asterisk
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"hotline"
+	"hotline/asterisk/ari"
 	"hotline/call"
 	"hotline/trunks"
 )
@@ -32,7 +34,7 @@ func (a *adoption) init() { a.wanted, a.waiting = map[string]bool{}, map[string]
 func (a *adoption) returned(n *node, ar arrival) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.over || a.known && !a.wanted[ar.channel.ID] {
+	if a.over || a.known && !a.wanted[dialledAs(ar.channel.ID)] {
 		return false
 	}
 	a.waiting[ar.channel.ID] = found{n, ar}
@@ -50,7 +52,15 @@ func (a *adoption) holds(id string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	_, held := a.waiting[id]
-	return held || !a.over && (!a.known || a.wanted[id])
+	return held || !a.over && (!a.known || a.wanted[dialledAs(id)])
+}
+
+// dialledAs is the id under which a number was dialled first: who is reached by another trunk has one with something behind it.
+func dialledAs(id string) string {
+	if strings.HasPrefix(id, prefix) {
+		id, _, _ = strings.Cut(id, ".")
+	}
+	return id
 }
 
 // unclaimed goes on with a channel that no call was left with: a caller is a new call, what we have made ourselves is hung up.
@@ -63,19 +73,22 @@ func (n *node) unclaimed(ar arrival) {
 	n.arrived(ar)
 }
 
-const adoptEvery = 200 * time.Millisecond
+const (
+	adoptEvery = 200 * time.Millisecond
+	together   = 5 * time.Second // a number that is on its way back from the dialplan is waited for so long: it tries each second
+)
 
 // Adopt takes over the calls that the process before has left: see [call.Adopter]. A caller's channel may be in our application still, or
 // on its way back from the dialplan that has kept it company.
 func (e *Edge) Adopt(ctx context.Context, left []*call.Left) error {
 	e.adoption.begin(left)
 	defer e.settle()
-	open := slices.Clone(left)
+	open, met := slices.Clone(left), map[string]time.Time{}
 	tick := time.NewTicker(adoptEvery)
 	defer tick.Stop()
 	for {
 		lists, complete := e.lists(ctx)
-		open = slices.DeleteFunc(open, func(l *call.Left) bool { return l.Claimed() || e.decide(ctx, l, lists, complete) })
+		open = slices.DeleteFunc(open, func(l *call.Left) bool { return l.Claimed() || e.decide(ctx, l, lists, complete, met) })
 		if len(open) == 0 {
 			return nil
 		}
@@ -92,9 +105,9 @@ func (a *adoption) begin(left []*call.Left) {
 	defer a.mu.Unlock()
 	a.known = true
 	for _, l := range left {
-		a.wanted[l.Info.ForeignID] = true
+		a.wanted[dialledAs(l.Info.ForeignID)] = true
 		for _, o := range l.Others {
-			a.wanted[o.ForeignID] = true
+			a.wanted[dialledAs(o.ForeignID)] = true
 		}
 	}
 }
@@ -128,30 +141,61 @@ func (e *Edge) lists(ctx context.Context) (lists map[*node]*listing, complete bo
 	return lists, len(lists) == len(e.nodes)
 }
 
-// locate finds a channel that is ours to take; gone says that no Asterisk has it.
+// locate finds the channel of a leg that is ours to take; gone says that no Asterisk has it.
 func (e *Edge) locate(id string, lists map[*node]*listing, complete bool) (f found, ok, gone bool) {
+	gone = complete
 	for n, l := range lists {
-		c, there := l.channels[id]
-		switch {
-		case !there:
-		case l.ours[id]:
-			args := strings.Split(c.Dialplan.AppData, ",")[1:] // behind the application's name
-			return found{n, arrival{channel: c, args: args, at: time.Now()}}, true, false
-		default:
-			return found{}, false, false // in the dialplan: it comes back, or is hung up
+		for _, c := range l.named(id) {
+			if l.ours[c.ID] {
+				args := strings.Split(c.Dialplan.AppData, ",")[1:] // behind the application's name
+				return found{n, arrival{channel: c, args: args, at: time.Now()}}, true, false
+			}
+			gone = false // in the dialplan: it comes back, or is hung up
 		}
 	}
-	return found{}, false, complete
+	return found{}, false, gone
 }
 
-// decide adopts a call if its channel is there, and says whether its fate is known.
-func (e *Edge) decide(ctx context.Context, left *call.Left, lists map[*node]*listing, complete bool) bool {
+// named returns the channels of a leg, one that is up first: there are several only while another trunk is tried.
+func (l *listing) named(id string) []ari.Channel {
+	c, ok := l.channels[id]
+	switch dialled := strings.HasPrefix(id, prefix); {
+	case ok && (!dialled || c.State == "Up"):
+		return []ari.Channel{c}
+	case !dialled:
+		return nil
+	}
+	var list []ari.Channel
+	for at, c := range l.channels {
+		if dialledAs(at) == dialledAs(id) {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b ari.Channel) int { return cmp.Or(-cmp.Compare(up(a), up(b)), cmp.Compare(a.ID, b.ID)) })
+	return list
+}
+
+func up(c ari.Channel) int {
+	if c.State == "Up" {
+		return 1
+	}
+	return 0
+}
+
+// decide adopts a call if its channel is there, and says whether its fate is known. met is when the caller of each was found.
+func (e *Edge) decide(ctx context.Context, left *call.Left, lists map[*node]*listing, complete bool, met map[string]time.Time) bool {
 	f, ok, gone := e.locate(left.Info.ForeignID, lists, complete)
 	if !ok {
 		return gone
 	}
+	if met[left.Info.CallID].IsZero() {
+		met[left.Info.CallID] = time.Now()
+	}
+	if !e.complete(left, lists, complete) && time.Since(met[left.Info.CallID]) < together {
+		return false
+	}
 	for _, o := range left.Others {
-		e.adoptOther(ctx, left, o, lists)
+		e.adoptOther(left, o, lists)
 	}
 	info := left.Info
 	info.Resume, info.Outlives = left, true
@@ -175,26 +219,37 @@ func (a *adoption) took(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.waiting, id)
-	delete(a.wanted, id)
+	delete(a.wanted, dialledAs(id))
+}
+
+// complete says that each number of a call is ours to take, or gone.
+func (e *Edge) complete(left *call.Left, lists map[*node]*listing, all bool) bool {
+	for _, o := range left.Others {
+		if _, ok, gone := e.locate(o.ForeignID, lists, all); !ok && !gone {
+			return false
+		}
+	}
+	return true
 }
 
 // adoptOther takes over a number that the call was connected with, if it still talks; else it is hung up.
-func (e *Edge) adoptOther(_ context.Context, left *call.Left, o *call.LeftLeg, lists map[*node]*listing) {
+func (e *Edge) adoptOther(left *call.Left, o *call.LeftLeg, lists map[*node]*listing) {
 	f, ok, _ := e.locate(o.ForeignID, lists, true)
 	if !ok {
 		return
 	}
-	e.adoption.took(o.ForeignID)
+	e.adoption.took(f.channel.ID)
 	if f.channel.State != "Up" {
-		f.n.discard(o.ForeignID, call.CauseNormal)
+		f.n.discard(f.channel.ID, call.CauseNormal)
 		return
 	}
 	l := f.n.adopted(call.Info{
-		LegID: o.LegID, CallID: left.Info.CallID, Direction: call.Outbound, Edge: Name, ForeignID: o.ForeignID, Caller: call.Party{Number: o.Number},
-		ReceivedAt: o.StartedAt, Outlives: true,
+		LegID: o.LegID, CallID: left.Info.CallID, Direction: call.Outbound, Edge: Name, ForeignID: f.channel.ID, TrunkID: o.TrunkID,
+		Caller: call.Party{Number: o.Number}, ReceivedAt: o.StartedAt, Outlives: true,
 	}, f)
 	if err := l.open(nil); err != nil {
-		f.n.discard(o.ForeignID, call.CauseNormal)
+		e.lines.end(l.trunk)
+		f.n.discard(f.channel.ID, call.CauseNormal)
 		return
 	}
 	l.mailbox.Store(o.Mailbox)

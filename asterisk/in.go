@@ -148,13 +148,15 @@ func (l *Leg) give() error {
 	return nil
 }
 
-// begin is the first task of an inbound leg.
+// begin is the first task of a leg that is given away.
 func (l *Leg) begin() {
-	l.in.stopRing = l.after(ringLimit, func() {
-		if !l.answered && !l.over {
-			l.hangup(call.CauseNoAnswer)
-		}
-	})
+	if l.in != nil {
+		l.in.stopRing = l.after(ringLimit, func() {
+			if !l.answered && !l.over {
+				l.hangup(call.CauseNoAnswer)
+			}
+		})
+	}
 	l.connect()
 }
 

@@ -104,9 +104,11 @@ type CallStarted struct {
 	Node string `json:"node"`
 }
 
-// CallAnswered is filed once, when the caller's leg is answered.
+// CallAnswered is filed once, when the caller's leg is answered. Info is what the leg is by then, when a call out did not get through by
+// the trunk that was tried first.
 type CallAnswered struct {
 	LegID string `json:"leg_id"`
+	Info  *Info  `json:"info,omitempty"`
 }
 
 // CallPhase says that the call entered a phase. Queue is the queue entered, "" when it stays what it was. Agent is who talks; the

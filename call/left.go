@@ -58,6 +58,7 @@ type LeftLeg struct {
 	LegID      string
 	Edge       string
 	ForeignID  string
+	TrunkID    string // "" if it is not known
 	Number     string
 	StartedAt  time.Time
 	AnsweredAt *time.Time

@@ -45,13 +45,17 @@ func (s *Switchboard) Originate(ctx context.Context, o Originate, script Script)
 		return "", dialFailed(d.To, err)
 	}
 	c.take(leg, streamSound{leg.Audio()})
-	i := leg.Info()
-	c.mu.Lock()
-	c.Info.Edge, c.Info.ForeignID, c.Info.Remote, c.Info.TrunkID, c.Info.TrunkName = i.Edge, i.ForeignID, i.Remote, i.TrunkID, i.TrunkName
-	c.view.Info = c.Info
-	c.mu.Unlock()
+	c.carriedBy(leg.Info())
 	go s.run(c, script)
 	return c.ID, nil
+}
+
+// carriedBy notes by what a call out goes.
+func (c *Call) carriedBy(i Info) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Info.Edge, c.Info.ForeignID, c.Info.Remote, c.Info.TrunkID, c.Info.TrunkName, c.Info.Outlives = i.Edge, i.ForeignID, i.Remote, i.TrunkID, i.TrunkName, i.Outlives
+	c.view.Info = c.Info
 }
 
 // Connected waits until the outbound call is taken. The error is of kind Unavailable when it was not, and the call is over then.

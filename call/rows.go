@@ -145,6 +145,9 @@ func (w *rowWriter) callAnswered(f Fact, p CallAnswered) {
 	if l.answeredAt == nil {
 		l.answeredAt = &at
 	}
+	if p.Info != nil {
+		c.keep("info", p.Info)
+	}
 }
 
 func (w *rowWriter) callPhase(f Fact, p CallPhase) {

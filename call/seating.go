@@ -22,6 +22,9 @@ type Seated struct {
 	Name       string     `json:"name,omitempty"`
 	Number     string     `json:"number,omitempty"`
 	Leg        string     `json:"leg,omitempty"`
+	Edge       string     `json:"edge,omitempty"` // that carries the leg
+	ForeignID  string     `json:"foreign_id,omitempty"`
+	TrunkID    string     `json:"trunk_id,omitempty"`
 	AnsweredAt *time.Time `json:"answered_at,omitempty"`
 }
 
@@ -73,7 +76,8 @@ func (t *Talk) seating() *Seating {
 func (s *seat) seated() Seated {
 	who := Seated{Agent: s.agent, Name: s.name, Number: s.number}
 	if s.out != nil {
-		who.Leg, who.AnsweredAt = s.leg, s.out.answeredAt
+		i := s.out.leg.Info()
+		who.Leg, who.Edge, who.ForeignID, who.TrunkID, who.AnsweredAt = s.leg, i.Edge, i.ForeignID, i.TrunkID, s.out.answeredAt
 	}
 	return who
 }
@@ -117,6 +121,16 @@ func (l *Left) seating() *Seating {
 		s.Seats = append(s.Seats, Seated{Number: o.Number, Leg: o.LegID, AnsweredAt: o.AnsweredAt})
 	}
 	return s
+}
+
+// Seat returns who sat there by a leg.
+func (l *Left) Seat(leg string) (Seated, bool) {
+	all := l.seating().everybody()
+	at := slices.IndexFunc(all, func(s Seated) bool { return s.Leg == leg })
+	if at < 0 || leg == "" {
+		return Seated{}, false
+	}
+	return all[at], true
 }
 
 func (s *Seating) everybody() []Seated {

@@ -130,9 +130,15 @@ func (c *Call) taken() {
 	c.mu.Lock()
 	c.view.AnsweredAt = &now
 	c.mu.Unlock()
-	c.file(FactCallAnswered, CallAnswered{LegID: c.Info.LegID})
-	if i := c.leg.Info(); c.Info.Direction == Outbound && i.TrunkID != c.Info.TrunkID { // the first trunk failed
-		c.Info.TrunkID, c.Info.TrunkName = i.TrunkID, i.TrunkName
+	answered := CallAnswered{LegID: c.Info.LegID}
+	i := c.leg.Info()
+	other := c.Info.Direction == Outbound && (i.ForeignID != c.Info.ForeignID || i.TrunkID != c.Info.TrunkID) // the first trunk failed
+	if other {
+		c.carriedBy(i)
+		answered.Info = &c.Info
+	}
+	c.file(FactCallAnswered, answered)
+	if other {
 		c.file(FactCallNoted, CallNoted{TrunkID: i.TrunkID, TrunkName: i.TrunkName})
 	}
 }

@@ -83,16 +83,20 @@ func (r *Reconciler) leave(o open) *call.Left {
 	}
 	l.Stage.Flow, l.Stage.Version, l.Stage.Held = o.Flow, o.Version, o.Last == "hold"
 	for _, g := range o.legs {
-		switch {
-		case g.ID == l.Info.LegID:
-		case g.Edge != o.Edge:
-			l.Lost = append(l.Lost, g.ID)
-		default:
-			l.Others = append(l.Others, &call.LeftLeg{
-				LegID: g.ID, Edge: g.Edge, ForeignID: g.ForeignID, Number: g.Party.Number, StartedAt: g.StartedAt, AnsweredAt: g.AnsweredAt,
-				Mailbox: call.NewMailbox(),
-			})
+		if g.ID == l.Info.LegID {
+			continue
 		}
+		other := &call.LeftLeg{
+			LegID: g.ID, Edge: g.Edge, ForeignID: g.ForeignID, Number: g.Party.Number, StartedAt: g.StartedAt, AnsweredAt: g.AnsweredAt, Mailbox: call.NewMailbox(),
+		}
+		if s, ok := l.Seat(g.ID); ok && s.ForeignID != "" { // the trunk that was tried first is in the row
+			other.Edge, other.ForeignID, other.TrunkID = s.Edge, s.ForeignID, s.TrunkID
+		}
+		if other.Edge != o.Edge {
+			l.Lost = append(l.Lost, g.ID)
+			continue
+		}
+		l.Others = append(l.Others, other)
 	}
 	return l
 }
