@@ -6,65 +6,20 @@ import (
 
 	"hotline/call"
 	"hotline/media"
+	"hotline/softphone/line"
 )
 
-const (
-	measureEvery = 2 * time.Second
-	silentAfter  = 4 * time.Second // without a packet somebody is not heard; with the measuring that is found within 6 s
-	statsAge     = 7 * time.Second // what a browser said longer ago says nothing of now
-)
-
-// statsData is what the browser has measured of what it receives, from the beginning of the call.
-type statsData struct {
-	PacketsReceived int64   `json:"packets_received"`
-	Lost            int64   `json:"lost"`
-	JitterMS        float64 `json:"jitter_ms"`
-	RTTMS           float64 `json:"rtt_ms"`
-}
-
-// lineWatch is what is kept of a call's line between two measurements. The station's mutex guards it.
-type lineWatch struct {
-	caller, agent, browser counted
-	stats                  statsData
-	statsAt                time.Time
-	oneWay                 string
-}
-
-// counted is one direction of the line.
-type counted struct {
-	packets, lost int64
-	heard         time.Time // when packets came last
-}
-
-// count takes the counters as they are now, and returns the share that was lost since.
-func (c *counted) count(now time.Time, packets, lost int64) float64 {
-	received, missing := packets-c.packets, max(0, lost-c.lost)
-	if received < 0 { // counted anew
-		received, missing = packets, max(0, lost)
-	}
-	if received > 0 || c.heard.IsZero() {
-		c.heard = now
-	}
-	c.packets, c.lost = packets, lost
-	if received+missing == 0 {
-		return 0
-	}
-	return float64(missing) / float64(received+missing)
-}
-
-func (c *counted) silent(now time.Time) bool {
-	return !c.heard.IsZero() && now.Sub(c.heard) >= silentAfter
-}
+const measureEvery = 2 * time.Second // somebody who is not heard is found within 6 s
 
 // stats takes what the browser has measured.
-func stats(r request, d statsData) (any, error) {
-	if d.PacketsReceived < 0 || d.Lost < 0 || !(d.JitterMS >= 0 && d.JitterMS < 1e5) || !(d.RTTMS >= 0 && d.RTTMS < 1e5) {
+func stats(r request, d line.Stats) (any, error) {
+	if !d.Possible() {
 		return nil, field("data", "stats.data", "the figures cannot be")
 	}
 	r.st.mu.Lock()
 	defer r.st.mu.Unlock()
 	if r.st.phone == r.s {
-		r.st.line.stats, r.st.line.statsAt = d, time.Now()
+		r.st.line.Told(time.Now(), d)
 	}
 	return nil, nil
 }
@@ -99,59 +54,22 @@ func (st *station) measure(now time.Time) (callID, oneWay string, changed bool) 
 		return "", "", false
 	}
 	v := QualityView{CallID: st.call.ID}
-	v.Caller = st.line.caller.view(now, c.Leg().Audio().Quality())
+	var agent *media.Quality
 	if s := st.stream(); s != nil {
-		v.Agent = st.line.agent.view(now, s.Quality())
-	} else {
-		st.line.agent.view(now, media.Quality{PacketsReceived: uint64(st.line.agent.packets), Lost: st.line.agent.lost})
+		q := s.Quality()
+		agent = &q
 	}
-	st.line.blend(now, &v.Agent)
-	oneWay = st.line.notHeard(now)
+	v.Caller, v.Agent, oneWay = st.line.Measure(now, c.Leg().Audio().Quality(), agent)
 	if oneWay != "" {
 		v.OneWay = &oneWay
 	}
 	st.emit(eventQuality, v)
-	changed = oneWay != st.line.oneWay
-	st.line.oneWay = oneWay
+	changed = oneWay != st.line.OneWay
+	st.line.OneWay = oneWay
 	if changed && oneWay != "" {
 		st.emit(eventNotice, oneWayNotice(oneWay))
 	}
 	return st.call.ID, oneWay, changed
-}
-
-// view is one end of the line since it was looked at last.
-func (c *counted) view(now time.Time, q media.Quality) LineView {
-	loss := c.count(now, int64(q.PacketsReceived), q.Lost)
-	return LineView{Loss: loss, JitterMS: max(q.JitterMS, q.RemoteJitterMS), RTTMS: q.RTTMS, MOS: q.MOS}
-}
-
-// blend adds what the browser says of the other direction: the worse of both is what the agent should know.
-func (l *lineWatch) blend(now time.Time, v *LineView) {
-	if now.Sub(l.statsAt) > statsAge {
-		l.browser = counted{}
-		return
-	}
-	loss := l.browser.count(now, l.stats.PacketsReceived, l.stats.Lost)
-	v.Loss, v.JitterMS = max(v.Loss, loss), max(v.JitterMS, l.stats.JitterMS)
-	if l.stats.RTTMS > 0 {
-		v.RTTMS = l.stats.RTTMS
-	}
-	// Half the way there and back, a packet, and the buffer that the jitter needs.
-	delay := time.Duration((l.stats.RTTMS/2 + 20 + 2*l.stats.JitterMS) * float64(time.Millisecond))
-	if mos := media.MOS(loss, delay); v.MOS == 0 || mos < v.MOS {
-		v.MOS = mos
-	}
-}
-
-// notHeard says who is not heard: the caller by us or by the browser, or the agent by us.
-func (l *lineWatch) notHeard(now time.Time) string {
-	switch {
-	case l.caller.silent(now) || l.browser.silent(now):
-		return "caller"
-	case l.agent.silent(now):
-		return "agent"
-	}
-	return ""
 }
 
 func oneWayNotice(side string) Notice {

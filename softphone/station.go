@@ -8,6 +8,7 @@ import (
 
 	"hotline"
 	"hotline/media"
+	"hotline/softphone/line"
 )
 
 // station is what is kept of one account as long as a tab of it is open, or may come back: the tabs, which of them is the phone, and
@@ -29,7 +30,7 @@ type station struct {
 	answered *media.Stream // with which it was
 	expected *question     // of the offer that is about to come
 	muted    bool
-	line     lineWatch
+	line     line.Watch
 	asking   *asking      // a colleague who is being rung
 	watching *supervision // somebody else's call
 	seat     seatSettler

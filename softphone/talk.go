@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"hotline/call"
+	"hotline/softphone/line"
 )
 
 // talk is a conversation as it was seen last.
@@ -87,7 +88,7 @@ func (st *station) sit(v call.TalkView) {
 	}
 	first := st.call == nil
 	if first {
-		st.muted, st.line = false, lineWatch{}
+		st.muted, st.line = false, line.Watch{}
 		st.seat.callID, st.seat.stream = v.CallID, st.answered
 		if st.pop.CallID != v.CallID {
 			st.pop = st.g.callersPop(v.CallID)

@@ -3,6 +3,7 @@ package softphone
 import (
 	"time"
 
+	"hotline/softphone/line"
 	"hotline/softphone/live"
 )
 
@@ -224,13 +225,8 @@ type QualityView struct {
 	OneWay *string  `json:"one_way"` // who is not heard: caller or agent
 }
 
-// LineView is one end of the line. MOS is estimated (G.107); 0 means that there is nothing to estimate from.
-type LineView struct {
-	Loss     float64 `json:"loss"` // share of packets, 0 to 1
-	JitterMS float64 `json:"jitter_ms"`
-	RTTMS    float64 `json:"rtt_ms"`
-	MOS      float64 `json:"mos"`
-}
+// LineView is one end of the line.
+type LineView = line.View
 
 // Notice is a short message to a person: a code of the catalogues and what to put into it.
 type Notice struct {
