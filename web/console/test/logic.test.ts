@@ -12,6 +12,7 @@ import { changeOf, group } from '../src/lib/timeline'
 import { treeOf } from '../src/lib/tree'
 import { formOf, settingsOf } from '../src/lib/trunk'
 import { bars, nextSpeed, wavePath } from '../src/lib/wave'
+import { numberOf } from '../src/lib/who'
 import { visibleRows } from '../src/lib/window'
 import { keyCaps, keyName } from '../src/stores/keys'
 
@@ -156,5 +157,14 @@ describe('small things', () => {
   it('tell a WAV file from others', async () => {
     expect(await looksLikeWav(new Blob(['RIFF\x00\x00\x00\x00WAVEfmt ']))).toBe(true)
     expect(await looksLikeWav(new Blob(['ID3']))).toBe(false)
+  })
+})
+
+describe('the number of a customer', () => {
+  const one = (value: string, level: 'verified' | 'known' | 'maybe', kind = 'phone') => ({ kind, value, level })
+  it('is the surest phone of theirs, and nothing when there is none', () => {
+    expect(numberOf({ identities: [one('+861', 'maybe'), one('+862', 'verified'), one('+863', 'known')] })).toBe('+862')
+    expect(numberOf({ identities: [one('a@b.cn', 'verified', 'email'), one('+861', 'maybe')] })).toBe('+861')
+    for (const nobody of [null, undefined, { identities: null }, { identities: [one('a@b.cn', 'known', 'email')] }]) expect(numberOf(nobody)).toBe('')
   })
 })

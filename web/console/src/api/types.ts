@@ -233,7 +233,6 @@ export interface Party {
   language: string
   vip: boolean
   notes: string
-  phone?: string
   identities?: Identity[] | null
   tickets?: Ticket[] | null
   version: number
@@ -276,6 +275,8 @@ export interface AsteriskNode {
   connected: boolean
   since: string | null
   draining: boolean
+  drained_by: string
+  drained_at: string | null
   version: string
   warnings: { code: string; text: string }[]
   rtt_ms: number

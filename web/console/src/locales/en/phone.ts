@@ -33,6 +33,7 @@ export const phone = {
     unmute: 'Unmute',
     hold: 'Hold',
     resume: 'Resume',
+    heldFor: 'On hold for',
     pad: 'Keypad',
     padHint: 'Type digits',
     padSent: 'Digits sent',

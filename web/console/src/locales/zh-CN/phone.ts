@@ -33,6 +33,7 @@ export const phone = {
     unmute: '取消静音',
     hold: '保持',
     resume: '恢复',
+    heldFor: '已保持',
     pad: '键盘',
     padHint: '输入按键',
     padSent: '已发送的按键',
