@@ -38,7 +38,7 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 				c.start(b, p)
 			}
 			if s := p.stream.setup.SRTP; s != nil {
-				p.cipher, _ = newCipher(SRTPKeys{Local: s.Remote, Remote: s.Local})
+				p.cipher, _ = newProtector(SRTPKeys{Local: s.Remote, Remote: s.Local})
 			}
 			packets := make([][]byte, 400)
 			for i := range packets {
@@ -245,7 +245,7 @@ type bridges struct {
 	byAddr   map[netip.AddrPort]*Stream
 	mu       sync.RWMutex // of byAddr, as in package peer
 	browsers []*net.UDPConn
-	ciphers  []*cipher // of the browsers
+	ciphers  []*protector // of the browsers
 }
 
 func newBridges(b *testing.B, n int) *bridges {
@@ -273,7 +273,7 @@ func newBridges(b *testing.B, n int) *bridges {
 			b.Fatal(err)
 		}
 		s.control.next = time.Now().Add(time.Hour)
-		far, _ := newCipher(SRTPKeys{Profile: AEAD_AES_128_GCM, Local: keys.Remote, Remote: keys.Local})
+		far, _ := newProtector(SRTPKeys{Profile: AEAD_AES_128_GCM, Local: keys.Remote, Remote: keys.Local})
 		br.browsers, br.ciphers, br.byAddr[remote] = append(br.browsers, conn), append(br.ciphers, far), s
 		r := NewRoom(br.e)
 		r.Join(br.streams[i], Talker)

@@ -2,7 +2,6 @@ package media
 
 import (
 	"context"
-	"errors"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -12,7 +11,8 @@ import (
 
 const (
 	frameTime  = 20 * time.Millisecond
-	maxCatchUp = 5 // ticks made up for after a stall; more would be a burst that peers drop anyway
+	gather     = 2 * time.Millisecond // for so long packets may wait for others
+	maxCatchUp = 5                    // ticks made up for after a stall; more would be a burst that peers drop anyway
 )
 
 // ticker is what a shard moves every 20 ms: a stream or a room.
@@ -24,8 +24,10 @@ type ticker interface {
 // shard is one core's share of the streams: one goroutine that keeps the clock, one that reads the sockets.
 type shard struct {
 	engine *Engine
-	file   *os.File        // the epoll descriptor, itself watched by the Go runtime: no thread is blocked in epoll_wait
-	poll   syscall.RawConn // of file
+	epfd   int             // of the sockets
+	bell   *os.File        // an epoll descriptor with epfd in it, watched by the Go runtime: no thread is blocked in epoll_wait
+	poll   syscall.RawConn // of bell
+	closed atomic.Bool
 
 	mu      sync.Mutex
 	sockets map[int32]*socket // by descriptor
@@ -36,20 +38,45 @@ type shard struct {
 }
 
 func newShard(e *Engine) (*shard, error) {
-	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	sh := &shard{engine: e, sockets: make(map[int32]*socket)}
+	var err error
+	if sh.epfd, err = syscall.EpollCreate1(syscall.EPOLL_CLOEXEC); err != nil {
+		return nil, err
+	}
+	bell, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
+		syscall.Close(sh.epfd)
 		return nil, err
 	}
-	if err := syscall.SetNonblock(fd, true); err != nil {
-		syscall.Close(fd)
-		return nil, err
+	if err = syscall.SetNonblock(bell, true); err == nil {
+		err = syscall.EpollCtl(bell, syscall.EPOLL_CTL_ADD, sh.epfd, &syscall.EpollEvent{Events: oneRing})
 	}
-	sh := &shard{engine: e, file: os.NewFile(uintptr(fd), "epoll"), sockets: make(map[int32]*socket)}
-	if sh.poll, err = sh.file.SyscallConn(); err != nil {
-		sh.file.Close()
+	sh.bell = os.NewFile(uintptr(bell), "epoll")
+	if err == nil {
+		sh.poll, err = sh.bell.SyscallConn()
+	}
+	if err != nil {
+		sh.close()
+		sh.end()
 		return nil, err
 	}
 	return sh, nil
+}
+
+// oneRing lets the bell ring once, and not again until it is asked to.
+const oneRing = syscall.EPOLLIN | syscall.EPOLLONESHOT
+
+// close lets the reader come to its end; end, when it has, gives the descriptor back.
+func (sh *shard) close() {
+	sh.closed.Store(true)
+	sh.bell.Close()
+}
+
+func (sh *shard) end() {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	syscall.Close(sh.epfd)
+	sh.epfd = -1
 }
 
 // watch lets the poller read s.
@@ -57,11 +84,8 @@ func (sh *shard) watch(s *socket) error {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.sockets[int32(s.fd)] = s
-	var err error
-	ctlErr := sh.poll.Control(func(epfd uintptr) {
-		err = syscall.EpollCtl(int(epfd), syscall.EPOLL_CTL_ADD, s.fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(s.fd)})
-	})
-	if err := errors.Join(err, ctlErr); err != nil {
+	err := syscall.EpollCtl(sh.epfd, syscall.EPOLL_CTL_ADD, s.fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(s.fd)})
+	if err != nil {
 		delete(sh.sockets, int32(s.fd))
 		return err
 	}
@@ -86,34 +110,51 @@ func (sh *shard) join(t ticker) {
 	sh.mu.Unlock()
 }
 
-// read reads sockets until the epoll descriptor is closed.
+// read reads sockets until the shard is closed. Who finds several packets waits a little for the next ones before it looks again: what
+// it costs to be woken, to read and to send is then paid once for many packets. A packet that comes alone is read at once.
 func (sh *shard) read() {
 	events := make([]syscall.EpollEvent, 256)
 	full := make([]*socket, 0, len(events))
 	buf := newBatch()
-	for {
-		n := 0
-		err := sh.poll.Read(func(fd uintptr) bool {
-			var err error
-			n, err = ready(fd, events)
-			return n > 0 || err != nil && !errors.Is(err, syscall.EINTR)
-		})
-		if err != nil {
-			return
+	for !sh.closed.Load() {
+		n := ready(sh.epfd, events)
+		if n == 0 {
+			if sh.wait() != nil {
+				return
+			}
+			continue
 		}
 		sh.mu.Lock()
 		full = full[:0]
-		for _, ev := range events[:max(n, 0)] {
+		for _, ev := range events[:n] {
 			if s := sh.sockets[ev.Fd]; s != nil {
 				full = append(full, s)
 			}
 		}
 		sh.mu.Unlock()
+		packets, most := 0, 0
 		for _, s := range full {
-			s.read(buf)
+			n := s.read(buf)
+			packets, most = packets+n, max(most, n)
 		}
 		sh.engine.flush()
+		if packets > 1 && most < batchSize { // a socket that filled the batch has more
+			time.Sleep(gather)
+		}
 	}
+}
+
+// wait returns when a socket can be read. Packets that come while nobody waits here ring no bell and wake nobody.
+func (sh *shard) wait() error {
+	asked := false
+	return sh.poll.Read(func(bell uintptr) bool {
+		if !asked {
+			asked = true
+			syscall.EpollCtl(int(bell), syscall.EPOLL_CTL_MOD, sh.epfd, &syscall.EpollEvent{Events: oneRing}) // rings at once if there is something
+		}
+		var rung [1]syscall.EpollEvent
+		return ready(int(bell), rung[:]) > 0
+	})
 }
 
 // keepTime ticks every 20 ms, on a grid that does not drift, until ctx ends. The phase sets it apart from other shards, so that they

@@ -88,6 +88,7 @@ func NewEngine(cfg Config) (*Engine, error) {
 		sh, err := newShard(e)
 		if err != nil {
 			e.closeShards()
+			e.endShards()
 			return nil, fmt.Errorf("media: epoll: %w", err)
 		}
 		e.shards = append(e.shards, sh)
@@ -137,12 +138,19 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.closeShared()
 	e.closeShards()
 	readers.Wait()
+	e.endShards()
 	return nil
 }
 
 func (e *Engine) closeShards() {
 	for _, sh := range e.shards {
-		sh.file.Close()
+		sh.close()
+	}
+}
+
+func (e *Engine) endShards() {
+	for _, sh := range e.shards {
+		sh.end()
 	}
 }
 

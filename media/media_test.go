@@ -88,7 +88,7 @@ type peer struct {
 	ts     uint32
 	events []StreamEvent
 	phase  int
-	cipher *cipher
+	cipher *protector
 }
 
 // newPeer opens a stream and a peer for it, and configures the stream with what edit makes of the default.

@@ -49,12 +49,15 @@ type Room struct {
 }
 
 type member struct {
-	stream *Stream
-	role   Role
-	frame  [frameSamples]int16
-	heard  bool
-	hears  [frameSamples]int16
-	mix    mix
+	stream  *Stream
+	role    Role
+	ptime   time.Duration // packet time when it speaks and hears, else 0
+	tapped  bool
+	relayed *Stream // to whom its packets go straight
+	frame   [frameSamples]int16
+	heard   bool
+	hears   [frameSamples]int16
+	mix     mix
 }
 
 // Place is a stream and the role it has in a room.
@@ -178,23 +181,25 @@ func (r *Room) find(s *Stream) *member {
 	return nil
 }
 
-// rewire decides who relays to whom; r.mu is held. It is decided again each tick, as codecs may change under way.
-func (r *Room) rewire() (relaying bool) {
+// rewire decides who relays to whom, and tells whether somebody taps a member; r.mu is held. It is decided again each tick, as codecs
+// may change under way.
+func (r *Room) rewire() (relaying, tapped bool) {
+	for _, m := range r.members {
+		m.look()
+		tapped = tapped || m.tapped
+	}
 	a, b := r.pair()
 	for _, m := range r.members {
-		var to *Stream
-		switch {
-		case a == nil:
-		case m == a:
-			to = b.stream
-		case m == b:
-			to = a.stream
+		switch m {
+		case a:
+			m.relay(b.stream)
+		case b:
+			m.relay(a.stream)
+		default:
+			m.relay(nil)
 		}
-		m.stream.mu.Lock()
-		m.stream.in.relay = to
-		m.stream.mu.Unlock()
 	}
-	return a != nil
+	return a != nil, tapped
 }
 
 // pair returns the two members whose packets can be relayed: two talk, nobody else listens, and their packets are of one length.
@@ -210,23 +215,32 @@ func (r *Room) pair() (a, b *member) {
 			b = m
 		}
 	}
-	if b == nil {
-		return nil, nil
-	}
-	if x, y := a.stream.bothWays(), b.stream.bothWays(); x == 0 || x != y {
+	if b == nil || a.ptime == 0 || a.ptime != b.ptime {
 		return nil, nil
 	}
 	return a, b
 }
 
-// bothWays returns the packet time of a stream that speaks and hears; 0 when it does not.
-func (s *Stream) bothWays() time.Duration {
+// look learns what the others need to know of a stream.
+func (m *member) look() {
+	s := m.stream
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.configured || s.closed || s.setup.Direction != SendRecv {
-		return 0
+	m.ptime, m.tapped = 0, len(s.taps) > 0
+	if s.configured && !s.closed && s.setup.Direction == SendRecv {
+		m.ptime = s.setup.Ptime
 	}
-	return s.setup.Ptime
+}
+
+// relay lets the packets of a member go straight to another one, or to nobody.
+func (m *member) relay(to *Stream) {
+	if m.relayed == to {
+		return
+	}
+	m.relayed = to
+	m.stream.mu.Lock()
+	m.stream.in.relay = to
+	m.stream.mu.Unlock()
 }
 
 func (s *Stream) ended() bool {
@@ -243,8 +257,15 @@ func (r *Room) tick(now time.Time) bool {
 		r.mu.Unlock()
 		return false
 	}
-	relaying := r.rewire()
-	wanted := !relaying || r.tapped()
+	relaying, tapped := r.rewire()
+	if relaying && !tapped && len(r.members) == 2 {
+		a, b := r.members[0].stream, r.members[1].stream
+		r.mu.Unlock()
+		a.tickRelayed(r, now)
+		b.tickRelayed(r, now)
+		return true
+	}
+	wanted := !relaying || tapped
 	r.ticked = r.ticked[:0]
 	for _, m := range r.members {
 		m.pull(now, wanted)
@@ -262,18 +283,20 @@ func (r *Room) tick(now time.Time) bool {
 	return true
 }
 
-// tapped tells whether somebody taps a member.
-func (r *Room) tapped() bool {
-	for _, m := range r.members {
-		m.stream.mu.Lock()
-		n := len(m.stream.taps)
-		m.stream.mu.Unlock()
-		if n > 0 {
-			return true
-		}
+// tickRelayed is 20 ms of one of two who only talk with each other: their packets go straight to the other, and nobody needs samples.
+func (s *Stream) tickRelayed(r *Room, now time.Time) {
+	s.mu.Lock()
+	if s.closed || s.room != r {
+		s.mu.Unlock()
+		return
 	}
-	return false
+	s.pull(now, false)
+	s.push(now, &relayed)
+	s.finishTick()
 }
+
+// relayed is what is heard by somebody whose packets come by relaying; silence, should none come.
+var relayed = mix{pcm: new([frameSamples]int16), relayed: true}
 
 func (m *member) pull(now time.Time, wanted bool) {
 	s := m.stream

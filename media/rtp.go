@@ -17,24 +17,15 @@ const rtpHeader = 12
 // parse reads the packet in b; false when it is none. It is our own because it is on the way of every packet and must not
 // allocate; CSRCs and extensions are skipped.
 func (p *packet) parse(b []byte) bool {
-	if len(b) < rtpHeader || b[0]>>6 != 2 {
+	start, ok := payloadStart(b)
+	if !ok {
 		return false
 	}
 	p.payloadType, p.marker = b[1]&0x7f, b[1]&0x80 != 0
 	p.seq = binary.BigEndian.Uint16(b[2:])
 	p.ts = binary.BigEndian.Uint32(b[4:])
 	p.ssrc = binary.BigEndian.Uint32(b[8:])
-	start := rtpHeader + 4*int(b[0]&0x0f)
-	if b[0]&0x10 != 0 {
-		if len(b) < start+4 {
-			return false
-		}
-		start += 4 + 4*int(binary.BigEndian.Uint16(b[start+2:]))
-	}
 	end := len(b)
-	if start > end {
-		return false
-	}
 	if b[0]&0x20 != 0 {
 		pad := int(b[end-1])
 		if pad == 0 || start+pad > end {
@@ -44,6 +35,21 @@ func (p *packet) parse(b []byte) bool {
 	}
 	p.payload = b[start:end]
 	return true
+}
+
+// payloadStart returns how long the header of the packet in b is, with CSRCs and extension; false when b is no RTP packet.
+func payloadStart(b []byte) (n int, ok bool) {
+	if len(b) < rtpHeader || b[0]>>6 != 2 {
+		return 0, false
+	}
+	n = rtpHeader + 4*int(b[0]&0x0f)
+	if b[0]&0x10 != 0 {
+		if len(b) < n+4 {
+			return 0, false
+		}
+		n += 4 + 4*int(binary.BigEndian.Uint16(b[n+2:]))
+	}
+	return n, n <= len(b)
 }
 
 // putHeader writes an RTP header without CSRCs and extensions.

@@ -14,7 +14,7 @@ func TestSRTP(t *testing.T) {
 	reversed.Local, reversed.Remote = keys.Remote, keys.Local
 	p := b.newPeer(func(n *Setup) { n.SRTP = &keys })
 	var err error
-	if p.cipher, err = newCipher(reversed); err != nil {
+	if p.cipher, err = newProtector(reversed); err != nil {
 		t.Fatal(err)
 	}
 	p.stream.Play(Tone(440, 10*time.Second, 0.5), PlayOptions{})

@@ -20,7 +20,7 @@ type outbound struct {
 	ended   int            // frames of silence since there was something to be heard
 	waiting [maxFrame]byte // less than a packet, when the packet time is not that of the clock
 	pending int            // bytes in waiting
-	buf     [rtpHeader + maxPayload]byte
+	buf     [rtpHeader + maxPayload + gcmTag]byte
 
 	keys []*press // digits to be sent
 

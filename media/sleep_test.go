@@ -30,7 +30,7 @@ func TestIdleStreamSleeps(t *testing.T) {
 	b := newBench(t)
 	keys := &SRTPKeys{Profile: AEAD_AES_128_GCM, Local: [30]byte{1}, Remote: [30]byte{2}}
 	p := b.waitingPeer(func(n *Setup) { n.SRTP = keys })
-	p.cipher, _ = newCipher(SRTPKeys{Profile: AEAD_AES_128_GCM, Local: keys.Remote, Remote: keys.Local})
+	p.cipher, _ = newProtector(SRTPKeys{Profile: AEAD_AES_128_GCM, Local: keys.Remote, Remote: keys.Local})
 	first := p.stream.out.ts
 	b.step(10)
 	if n := len(p.heard()); n != 0 || !p.stream.waiting.dozes {

@@ -118,8 +118,8 @@ func (s *socket) close() {
 	}
 }
 
-// read hands the packets that wait in the socket to input.
-func (s *socket) read(b *batch) {
+// read hands the packets that wait in the socket to input, and tells how many.
+func (s *socket) read(b *batch) (packets int) {
 	s.mu.Lock()
 	n := 0
 	if s.fd >= 0 {
@@ -132,6 +132,7 @@ func (s *socket) read(b *batch) {
 			s.input(b.bufs[i][:m.n], b.source(i))
 		}
 	}
+	return n
 }
 
 // send sends one packet at once. Errors are of no use to a stream: what is lost is lost, as on the way.
@@ -148,13 +149,13 @@ func (s *socket) send(p []byte, to netip.AddrPort) {
 		syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, uintptr(unsafe.Pointer(&sa)), uintptr(n))
 }
 
-// ready returns how many of the sockets of an epoll descriptor can be read right now, and which.
-func ready(epfd uintptr, events []syscall.EpollEvent) (int, error) {
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, epfd, uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+// ready returns how many descriptors of an epoll descriptor can be read right now, and which.
+func ready(epfd int, events []syscall.EpollEvent) int {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
 	if errno != 0 {
-		return 0, errno
+		return 0
 	}
-	return int(n), nil
+	return int(n)
 }
 
 func (b *batch) receive(fd int) int {

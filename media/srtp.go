@@ -39,24 +39,28 @@ func (p SRTPProfile) protection() (srtp.ProtectionProfile, int) {
 	return srtp.ProtectionProfileAes128CmHmacSha1_80, 14
 }
 
-// cipher is the SRTP of a stream. pion keeps roll-over counters and replay windows a SSRC.
-type cipher struct {
+// protector is the SRTP of a stream. pion keeps roll-over counters and replay windows a SSRC.
+type protector struct {
 	keys    SRTPKeys
+	gcm     *gcm // of RTP; nil: AES-CM
 	out, in *srtp.Context
 	header  rtp.Header // scratch
 	sent    []byte     // scratch
 }
 
-func newCipher(keys SRTPKeys) (*cipher, error) {
+func newProtector(keys SRTPKeys) (*protector, error) {
 	if keys.Profile >= srtpProfiles {
 		return nil, hotline.Errorf(hotline.Invalid, "media.srtp_profile", "SRTP profile %d is not known", keys.Profile)
 	}
 	profile, salt := keys.Profile.protection()
-	c := &cipher{keys: keys, sent: make([]byte, 0, maxPacket)}
+	c := &protector{keys: keys, sent: make([]byte, 0, maxPacket)}
 	var err error
 	if c.out, err = srtp.CreateContext(keys.Local[:keySize], keys.Local[keySize:keySize+salt], profile); err == nil {
 		c.in, err = srtp.CreateContext(keys.Remote[:keySize], keys.Remote[keySize:keySize+salt], profile,
 			srtp.SRTPReplayProtection(replayWindow), srtp.SRTCPReplayProtection(replayWindow))
+	}
+	if err == nil && keys.Profile == AEAD_AES_128_GCM {
+		c.gcm, err = newGCM(&keys)
 	}
 	if err != nil {
 		return nil, hotline.Errorf(hotline.Invalid, "media.srtp_keys", "SRTP keys are refused: %w", err)
@@ -64,8 +68,11 @@ func newCipher(keys SRTPKeys) (*cipher, error) {
 	return c, nil
 }
 
-// seal encrypts a packet of ours, which has a plain header. What it returns is valid until the next call.
-func (c *cipher) seal(b []byte) []byte {
+// seal encrypts a packet of ours, which has a plain header and room for what is added. What it returns is valid until the next call.
+func (c *protector) seal(b []byte) []byte {
+	if c.gcm != nil {
+		return c.gcm.seal(b)
+	}
 	c.header = rtp.Header{
 		Version: 2, PayloadType: b[1] & 0x7f, Marker: b[1]&0x80 != 0,
 		SequenceNumber: binary.BigEndian.Uint16(b[2:]), Timestamp: binary.BigEndian.Uint32(b[4:]), SSRC: binary.BigEndian.Uint32(b[8:]),
@@ -78,7 +85,10 @@ func (c *cipher) seal(b []byte) []byte {
 }
 
 // open authenticates and decrypts in place; nil: forged, replayed or broken.
-func (c *cipher) open(b []byte) []byte {
+func (c *protector) open(b []byte) []byte {
+	if c.gcm != nil {
+		return c.gcm.open(b)
+	}
 	plain, err := c.in.DecryptRTP(b, b, &c.header)
 	if err != nil {
 		return nil
@@ -86,7 +96,7 @@ func (c *cipher) open(b []byte) []byte {
 	return plain
 }
 
-func (c *cipher) sealRTCP(b []byte) []byte {
+func (c *protector) sealRTCP(b []byte) []byte {
 	sealed, err := c.out.EncryptRTCP(nil, b, nil)
 	if err != nil {
 		return nil
@@ -94,7 +104,7 @@ func (c *cipher) sealRTCP(b []byte) []byte {
 	return sealed
 }
 
-func (c *cipher) openRTCP(b []byte) []byte {
+func (c *protector) openRTCP(b []byte) []byte {
 	plain, err := c.in.DecryptRTCP(nil, b, nil)
 	if err != nil {
 		return nil

@@ -117,7 +117,7 @@ type Stream struct {
 	setup      Setup
 	configured bool
 	closed     bool
-	cipher     *cipher // nil: plain RTP
+	cipher     *protector // nil: plain RTP
 	in         inbound
 	out        outbound
 	control    control
@@ -168,7 +168,7 @@ func (s *Stream) Configure(n Setup) error {
 		next = nil
 	} else if next == nil || next.keys != *n.SRTP {
 		var err error
-		if next, err = newCipher(*n.SRTP); err != nil {
+		if next, err = newProtector(*n.SRTP); err != nil {
 			return err
 		}
 	}
