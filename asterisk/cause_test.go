@@ -66,16 +66,16 @@ func TestNotAdmittedOnTheWire(t *testing.T) {
 	r.mu.Lock()
 	r.refuse = nil
 	r.mu.Unlock()
-	if err := r.edge.Drain("one", true); err != nil {
+	if err := r.edge.Drain(t.Context(), "one", Drained{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := refused(t, b.invites("4000")); got != "503" {
 		t.Errorf("a drained node refuses with %s", got)
 	}
-	if s := r.edge.Nodes()[0]; !s.Draining || s.Refused != 2 || s.Rejected != 6 {
+	if s := r.edge.Nodes()[0]; s.Drained == nil || s.Refused != 2 || s.Rejected != 6 {
 		t.Errorf("%+v", s)
 	}
-	if err := r.edge.Drain("two", true); hotline.KindOf(err) != hotline.NotFound {
+	if err := r.edge.Drain(t.Context(), "two", Drained{}); hotline.KindOf(err) != hotline.NotFound {
 		t.Errorf("draining nobody: %v", err)
 	}
 	r.gone()

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"hotline"
@@ -37,6 +38,7 @@ type Config struct {
 	MediaAddr netip.Addr // what Asterisk sends audio to; the zero value: the address of ours that faces it
 	Acceptor  call.Acceptor
 	Directory *trunks.Directory
+	Pool      *pgxpool.Pool // remembers which nodes are drained; nil: nobody does
 	Log       *slog.Logger
 	MaxCalls  int // legs at a time, of all nodes; 0: 1,000
 }
@@ -81,6 +83,15 @@ func New(cfg Config) (*Edge, error) {
 		e.nodes = append(e.nodes, n)
 	}
 	return e, nil
+}
+
+// Open is [New], and remembers which nodes are drained.
+func Open(ctx context.Context, cfg Config) (*Edge, error) {
+	e, err := New(cfg)
+	if err == nil {
+		err = e.recall(ctx)
+	}
+	return e, err
 }
 
 // Run keeps the connections and serves until ctx ends. Then the legs that are left are hung up, and it returns when nothing of the
@@ -142,20 +153,6 @@ func (e *Edge) node(name string) *node {
 			return n
 		}
 	}
-	return nil
-}
-
-// Drain lets a node take no new calls, which are refused with 503 so that who stands in front tries another, while those that are
-// there go on; or takes that back.
-func (e *Edge) Drain(name string, on bool) error {
-	n := e.node(name)
-	if n == nil {
-		return hotline.Errorf(hotline.NotFound, "asterisk.no_node", "there is no Asterisk %.80q", name)
-	}
-	n.mu.Lock()
-	n.draining = on
-	n.mu.Unlock()
-	n.log.Warn("an Asterisk is drained, or taken back", "event", "audit", "draining", on)
 	return nil
 }
 

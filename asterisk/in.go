@@ -109,7 +109,7 @@ func (n *node) admits(t *trunks.Trunk) bool {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return !n.draining && n.settling < unsettled && n.fresh.Take(time.Now(), newPerSecond, newBurst)
+	return n.drained == nil && n.settling < unsettled && n.fresh.Take(time.Now(), newPerSecond, newBurst)
 }
 
 func (n *node) inboundLeg(a arrival, t *trunks.Trunk, number trunks.Number) *Leg {

@@ -148,7 +148,7 @@ func (p *plant) newRig(t testing.TB, change ...func(*Config)) *rig {
 	for _, f := range change {
 		f(&cfg)
 	}
-	if r.edge, err = New(cfg); err != nil {
+	if r.edge, err = Open(context.Background(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	r.dialer = r.edge

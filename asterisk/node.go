@@ -46,8 +46,8 @@ type node struct {
 	mu        sync.Mutex
 	legs      map[*Leg]bool
 	owns      map[string]*Leg // by the ids of channels and bridges
-	draining  bool
-	up        bool // connected, and reconciled since
+	drained   *Drained        // nil: it takes calls
+	up        bool            // connected, and reconciled since
 	downAt    time.Time
 	fresh     rate.Bucket
 	settling  int             // legs whose audio is not connected yet
@@ -150,7 +150,7 @@ func (n *node) isUp() bool {
 func (n *node) healthy() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.up && !n.draining
+	return n.up && n.drained == nil
 }
 
 // Event takes what belongs to no leg. It implements [ari.Handler].

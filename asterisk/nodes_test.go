@@ -34,7 +34,7 @@ func TestTwoNodes(t *testing.T) {
 	if d := dialled(); d != [2]uint64{1, 1} {
 		t.Errorf("calls out by node: %v", d)
 	}
-	if err := st.edge.Drain("one", true); err != nil {
+	if err := st.edge.Drain(t.Context(), "one", Drained{}); err != nil {
 		t.Fatal(err)
 	}
 	st.s.AwaitGone(t, st.calls())
@@ -44,7 +44,7 @@ func TestTwoNodes(t *testing.T) {
 	}
 	st.s.Digit(id1, "1", 50*time.Millisecond)
 	next(t, l1.box, call.DigitPressed)
-	if err := st.edge.Drain("one", false); err != nil {
+	if err := st.edge.Undrain(t.Context(), "one"); err != nil {
 		t.Fatal(err)
 	}
 	l3, id3 := st.up()

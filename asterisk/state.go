@@ -12,7 +12,7 @@ type NodeState struct {
 	Name       string        `json:"name"`
 	Connected  bool          `json:"connected"`
 	Since      time.Time     `json:"since"`
-	Draining   bool          `json:"draining"`
+	Drained    *Drained      `json:"drained"` // nil: it takes new calls
 	Version    string        `json:"version"`
 	Warnings   []ari.Warning `json:"warnings,omitempty"` // what is known to be wrong with this version
 	RTTMS      float64       `json:"rtt_ms"`
@@ -53,7 +53,7 @@ func (n *node) state() NodeState {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := NodeState{
-		Name: n.name, Connected: c.Connected && n.up, Since: c.Since, Draining: n.draining, Version: c.Info.Version, Warnings: c.Info.Warnings,
+		Name: n.name, Connected: c.Connected && n.up, Since: c.Since, Drained: n.drained, Version: c.Info.Version, Warnings: c.Info.Warnings,
 		RTTMS: float64(c.RoundTrip.Microseconds()) / 1000, Calls: len(n.legs), Accepted: n.counts.accepted.Load(), Refused: n.counts.refused.Load(),
 		Rejected: n.counts.rejected.Load(), Dialled: n.counts.dialled.Load(), Lost: n.counts.lost.Load(), Adopted: n.counts.adopted.Load(),
 		Swept: n.counts.swept.Load(), Reconnects: c.Reconnects, Err: c.Err, ErrCode: c.Code,
@@ -64,7 +64,7 @@ func (n *node) state() NodeState {
 // Ready tells whether every node that is not drained is connected and its calls are known.
 func (e *Edge) Ready() bool {
 	for _, n := range e.nodes {
-		if s := n.state(); !s.Connected && !s.Draining {
+		if s := n.state(); !s.Connected && s.Drained == nil {
 			return false
 		}
 	}

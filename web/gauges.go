@@ -150,7 +150,7 @@ func (g *gauges) asterisks(set setFunc, count countFunc) {
 	}
 	for _, n := range g.s.cfg.Asterisk.Nodes() {
 		set("asterisk_up", truth(n.Connected), n.Name)
-		set("asterisk_draining", truth(n.Draining), n.Name)
+		set("asterisk_draining", truth(n.Drained != nil), n.Name)
 		set("asterisk_rtt_seconds", n.RTTMS/1000, n.Name)
 		set("asterisk_calls", float64(n.Calls), n.Name)
 		for name, v := range map[string]uint64{"accepted": n.Accepted, "refused": n.Refused, "rejected": n.Rejected, "dialled": n.Dialled,

@@ -16,6 +16,7 @@ func TestAsterisks(t *testing.T) {
 	type node struct {
 		Name                string
 		Connected, Draining bool
+		By                  string `json:"drained_by"`
 		Code                string `json:"last_error_code"`
 	}
 	list := func() node {
@@ -30,7 +31,7 @@ func TestAsterisks(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 	for _, on := range []bool{true, false} {
-		if n := decode[node](t, o.must(engineer, "PUT", "/api/v1/asterisks/pbx1/drain", m{"draining": on}, 200)); n.Draining != on || list() != n {
+		if n := decode[node](t, o.must(engineer, "PUT", "/api/v1/asterisks/pbx1/drain", m{"draining": on}, 200)); n.Draining != on || (n.By != "") != on || list() != n {
 			t.Errorf("drain %v: %+v", on, n)
 		}
 	}

@@ -152,7 +152,7 @@ func (o *office) wire() Config {
 	edge, err := sip.New(sip.Config{ListenUDPTCP: "127.0.0.1:0", Engine: engine, Acceptor: board, Directory: directory, Trace: trace, Log: log})
 	must(err)
 	run(edge.Run)
-	pbx, err := asterisk.New(asterisk.Config{Nodes: absent, Engine: engine, Acceptor: board, Directory: directory, Log: log})
+	pbx, err := asterisk.Open(ctx, asterisk.Config{Nodes: absent, Engine: engine, Acceptor: board, Directory: directory, Pool: o.pool, Log: log})
 	must(err)
 	run(pbx.Run)
 	voice := o.voice(dir)

@@ -132,7 +132,7 @@ type edges struct {
 }
 
 // openAsterisk makes the edge to Asterisk, if one is configured.
-func (h *house) openAsterisk(_ context.Context, c config, _ bool) (err error) {
+func (h *house) openAsterisk(ctx context.Context, c config, _ bool) (err error) {
 	if len(c.Asterisk.Nodes) == 0 {
 		for _, t := range h.directory.Snapshot().Trunks() {
 			if t.Enabled && t.Settings.OnAsterisk() {
@@ -141,8 +141,8 @@ func (h *house) openAsterisk(_ context.Context, c config, _ bool) (err error) {
 		}
 		return nil
 	}
-	h.edges.asterisk, err = asterisk.New(asterisk.Config{
-		Nodes: c.asterisks(h.log), Engine: h.engine, MediaAddr: c.Asterisk.MediaAddr, Acceptor: h.board, Directory: h.directory, Log: h.log,
+	h.edges.asterisk, err = asterisk.Open(ctx, asterisk.Config{
+		Nodes: c.asterisks(h.log), Engine: h.engine, MediaAddr: c.Asterisk.MediaAddr, Acceptor: h.board, Directory: h.directory, Pool: h.pool, Log: h.log,
 		MaxCalls: c.MaxCalls,
 	})
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package nodes is the routes about the Asterisks that carry calls for us: how each fares, and whether it takes new calls.
 //
-// It asks the Asterisk edge and keeps nothing. Start at [Register].
+// It asks the Asterisk edge, which keeps what is to be kept. Start at [Register].
 package nodes
 
 import (
@@ -31,6 +31,8 @@ type Node struct {
 	Connected bool               `json:"connected"`
 	Since     api.Null[api.Time] `json:"since" doc:"when it was connected, or lost"`
 	Draining  bool               `json:"draining" doc:"it takes no new calls"`
+	DrainedBy string             `json:"drained_by" doc:"whose wish that is; empty when it takes calls"`
+	DrainedAt api.Null[api.Time] `json:"drained_at"`
 	Version   string             `json:"version" doc:"of Asterisk; empty before the first connection"`
 	Warnings  []Warning          `json:"warnings" doc:"what is known to be wrong with this version"`
 	RTTMS     float64            `json:"rtt_ms"`
@@ -60,9 +62,12 @@ type Warning struct {
 
 func view(n asterisk.NodeState) Node {
 	v := Node{
-		Name: n.Name, Connected: n.Connected, Since: api.When(n.Since), Draining: n.Draining, Version: n.Version, Warnings: []Warning{}, RTTMS: n.RTTMS, Calls: n.Calls,
+		Name: n.Name, Connected: n.Connected, Since: api.When(n.Since), Draining: n.Drained != nil, Version: n.Version, Warnings: []Warning{}, RTTMS: n.RTTMS, Calls: n.Calls,
 		Counts:    Counts{n.Accepted, n.Refused, n.Rejected, n.Dialled, n.Lost, n.Adopted, n.Swept, n.Reconnects},
 		LastError: n.Err, ErrorCode: n.ErrCode,
+	}
+	if n.Drained != nil {
+		v.DrainedBy, v.DrainedAt = n.Drained.Name, api.When(n.Drained.At)
 	}
 	for _, w := range n.Warnings {
 		v.Warnings = append(v.Warnings, Warning{w.Code, w.Text})
@@ -88,7 +93,14 @@ func (r *Room) drain(ctx context.Context, in *drainInput) (*api.Reply[Node], err
 	if r.Edge == nil {
 		return nil, unknown(in.Node)
 	}
-	if err := r.Edge.Drain(in.Node, in.Body.Draining); err != nil {
+	err := error(nil)
+	if in.Body.Draining {
+		who := api.Actor(ctx)
+		err = r.Edge.Drain(ctx, in.Node, asterisk.Drained{Account: who.ID, Name: who.Name})
+	} else {
+		err = r.Edge.Undrain(ctx, in.Node)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := r.Audit(ctx, "asterisk.drain", "asterisk:"+in.Node, map[string]any{"draining": in.Body.Draining}); err != nil {
