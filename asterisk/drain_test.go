@@ -25,6 +25,7 @@ func TestDrainIsRemembered(t *testing.T) {
 	if d == nil || d.Name != "Han Meimei" || d.Account != "id of Han Meimei" || !d.At.Equal(was.At) || time.Since(d.At) > time.Hour {
 		t.Fatalf("%+v after a restart, before %+v", d, was)
 	}
+	again.until("it is connected", func() bool { return again.edge.Nodes()[0].Connected })
 	st.s.AwaitGone(t, again.calls())
 	if n := again.edge.Nodes()[0]; n.Refused != 1 {
 		t.Errorf("%+v", n)
