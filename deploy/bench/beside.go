@@ -240,7 +240,7 @@ func (s *subject) crowd(ctx context.Context, plane *load.Plane, g *load.Generato
 func (s *subject) climb(ctx context.Context, f *figures) error {
 	for _, rate := range s.rates {
 		one := measureRush(ctx, s, s.menu, rate, 2*time.Second)
-		fmt.Fprintf(os.Stderr, "bench:   %s, ", s.title())
+		fmt.Fprintf(os.Stderr, "bench:   %s:\n", s.title())
 		one.report()
 		if err := s.settle(ctx); err != nil {
 			return err
