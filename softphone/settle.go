@@ -103,6 +103,9 @@ func (st *station) runPresence() {
 		now, err := st.report(st.g.ctx, told, want)
 		st.mu.Lock()
 		st.presence.told = now
+		if now.media && !told.media {
+			st.emitPhone()
+		}
 		if err != nil {
 			st.presence.again = time.Now().Add(time.Second)
 			st.g.log.Warn("the agent's presence could not be kept; trying again", "agent", st.account, "error", err)

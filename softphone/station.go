@@ -69,6 +69,9 @@ func (st *station) phoneView(s *session) PhoneView {
 	if st.phone == s {
 		v.Active = "this"
 	}
+	if v.Media == string(mediaUp) && st.presenceDue() {
+		v.Media = string(mediaConnecting) // it is up when acd knows: from then on the agent may go ready and be called
+	}
 	return v
 }
 

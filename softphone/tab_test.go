@@ -127,10 +127,10 @@ func (o *office) agent(account string, tone float64) *tab {
 	return b
 }
 
-// ready waits until acd knows of the audio, and goes ready.
+// ready waits until the audio is up, and goes ready.
 func (b *tab) ready() {
 	b.o.t.Helper()
-	await(b, "agent", func(softphone.AgentView) bool { a, _ := b.o.agents.Get(b.account); return a.Media })
+	await(b, "phone", func(p softphone.PhoneView) bool { return p.Active == "this" && p.Media == "up" })
 	b.do("agent.ready", nil)
 }
 

@@ -122,7 +122,7 @@ func (st *station) leaveCall(why string) {
 
 func callView(v call.TalkView, pop Pop, muted bool) *CallView {
 	c := &CallView{ID: v.CallID, Direction: string(v.Direction), Phase: string(v.Phase), StartedAt: v.StartedAt, AnsweredAt: v.AnsweredAt,
-		Queue: v.Queue, Held: v.Held, Muted: muted, Recording: string(v.Recording), Parties: []PartyView{}, Pop: pop}
+		Queue: v.Queue, Held: v.Held, Muted: muted, Recording: string(v.Recording), Parties: []PartyView{}, Lost: []LostView{}, Pop: pop}
 	switch {
 	case v.Ticket != 0:
 		c.Ticket = &v.Ticket
@@ -135,6 +135,9 @@ func callView(v call.TalkView, pop Pop, muted bool) *CallView {
 	}
 	for _, p := range v.Parties {
 		c.Parties = append(c.Parties, PartyView{ID: p.ID, Kind: p.Kind, Name: p.Name, Number: p.Number, Role: p.Role, AwayUntil: p.AwayUntil})
+	}
+	for _, l := range v.Lost {
+		c.Lost = append(c.Lost, LostView{Name: l.Name, Number: l.Number, Consult: l.Consult})
 	}
 	return c
 }

@@ -155,6 +155,7 @@ type CallView struct {
 	Recording  string       `json:"recording"` // on, paused, off
 	Consult    *ConsultView `json:"consult"`
 	Parties    []PartyView  `json:"parties"`
+	Lost       []LostView   `json:"lost"` // could not be connected again after the hotline was started anew
 	Pop        Pop          `json:"pop"`
 }
 
@@ -215,6 +216,13 @@ type PartyView struct {
 	Number    string     `json:"number"`
 	Role      string     `json:"role"`       // talking, held, away
 	AwayUntil *time.Time `json:"away_until"` // when an agent who is away is given up
+}
+
+// LostView is somebody who was in the call before.
+type LostView struct {
+	Name    string `json:"name"`
+	Number  string `json:"number"`
+	Consult bool   `json:"consult"` // was asked while the caller waited
 }
 
 // QualityView is how the line is, every two seconds of a call.

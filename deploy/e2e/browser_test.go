@@ -334,9 +334,7 @@ func (b *browser) ready() {
 	b.t.Helper()
 	b.up(0)
 	mark := b.mark()
-	if !soon(10*time.Second, func() bool { return b.ask("agent.ready", nil).OK }) { // the row learns of the audio a moment after the page
-		b.t.Fatalf("%s cannot go ready", b.name)
-	}
+	b.must("agent.ready", nil)
 	b.state(mark, "ready")
 }
 

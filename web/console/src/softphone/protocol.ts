@@ -124,7 +124,14 @@ export interface CallView {
   recording: 'on' | 'paused' | 'off'
   consult: ConsultView | null
   parties: CallParty[] | null
+  lost?: LostParty[] | null
   pop: Pop | null
+}
+/** Was in the call before Hotline was started anew, and could not be connected again. */
+export interface LostParty {
+  name: string
+  number: string
+  consult: boolean
 }
 export interface WrapView {
   call_id: string

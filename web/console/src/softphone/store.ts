@@ -3,6 +3,7 @@ import { defineStore } from 'pinia'
 import { computed, reactive, ref, shallowRef, watch } from 'vue'
 import { ApiError } from '@/api/client'
 import { i18n } from '@/i18n'
+import { phone as spaced } from '@/lib/text'
 import { useToasts } from '@/stores/toasts'
 import { permission } from './mic'
 import { connectEar, connectPhone, counters, line, openMic, reconcile, recover, releasePhone, setMuted, tryAgain } from './phone'
@@ -40,7 +41,7 @@ export const useSoftphone = defineStore('softphone', () => {
   const isAgent = computed(() => agent.value !== null)
   const elsewhere = computed(() => phone.value.active === 'other')
   /** Sound is there both ways: without it nobody may go ready or answer. */
-  const able = computed(() => socket.open.value && line.peer === 'up' && line.mic === 'open')
+  const able = computed(() => socket.open.value && line.peer === 'up' && line.mic === 'open' && phone.value.media === 'up')
   const mayDial = computed(() => isAgent.value && able.value && call.value === null && !elsewhere.value)
   const offer = computed(() => offers.value[0] ?? null)
 
@@ -71,6 +72,8 @@ export const useSoftphone = defineStore('softphone', () => {
 
   function setCall(next: CallView | null): void {
     const other = next?.id !== call.value?.id
+    const missed = next?.lost ?? []
+    for (const who of missed.slice(other ? 0 : (call.value?.lost?.length ?? 0))) toasts.show('alarm', i18n.global.t('phone.lost', { who: who.name || spaced(who.number) }))
     call.value = next?.pop ? { ...next, pop: withNames(next.pop, names) } : next
     if (!other) return
     quality.value = null

@@ -185,6 +185,7 @@ export const desk = {
     changed: '{field}: {from} → {to}',
     changedTo: '{field}: {to}',
     partyChanged: 'changed the customer',
+    partyLost: '{who} could not be connected again after a restart',
     kind: {
       call: 'Call',
       voicemail: 'Voicemail',

@@ -56,8 +56,9 @@ export const phone = {
     noteKept: 'The note is on the ticket',
     hangup: 'Hang up',
     with: 'with {names}',
-    consult: { ringing: 'is being called…', talking: 'on the line', failed: 'not reached', withThem: 'caller hears music', withCaller: 'they wait', asked: 'asks you', youWait: 'talks to the caller' },
+    consult: { ringing: 'is being called…', talking: 'on the line', failed: 'not reached', lost: 'the line was lost', withThem: 'caller hears music', withCaller: 'they wait', asked: 'asks you', youWait: 'talks to the caller' },
     recording: { on: 'rec', paused: 'rec paused' },
+    lost: '{who} could not be connected again after a restart of Hotline',
     ended: {
       caller_left: 'The caller hung up',
       hung_up: 'The caller hung up',

@@ -178,6 +178,7 @@ export const desk = {
     changed: '{field}：{from} → {to}',
     changedTo: '{field}：{to}',
     partyChanged: '更改了客户',
+    partyLost: '重启后未能重新接通 {who}',
     kind: {
       call: '来电',
       voicemail: '语音留言',

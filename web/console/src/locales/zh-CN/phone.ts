@@ -56,8 +56,9 @@ export const phone = {
     noteKept: '备注已写入工单',
     hangup: '挂断',
     with: '与 {names}',
-    consult: { ringing: '正在呼叫…', talking: '已接通', failed: '未接通', withThem: '来电者听音乐', withCaller: '对方等待中', asked: '向您咨询', youWait: '正在与来电者通话' },
+    consult: { ringing: '正在呼叫…', talking: '已接通', failed: '未接通', lost: '线路已断开', withThem: '来电者听音乐', withCaller: '对方等待中', asked: '向您咨询', youWait: '正在与来电者通话' },
     recording: { on: '录音', paused: '录音暂停' },
+    lost: '系统重启后未能重新接通 {who}',
     ended: {
       caller_left: '来电者已挂断',
       hung_up: '来电者已挂断',
