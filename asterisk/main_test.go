@@ -139,6 +139,14 @@ func (p *plant) node() ari.Config {
 // newRig starts an edge and waits until it is connected.
 func (p *plant) newRig(t testing.TB, change ...func(*Config)) *rig {
 	t.Helper()
+	r := p.startRig(t, change...)
+	r.until("the edge is connected", r.edge.Ready)
+	return r
+}
+
+// startRig starts an edge.
+func (p *plant) startRig(t testing.TB, change ...func(*Config)) *rig {
+	t.Helper()
 	eng, err := media.NewEngine(media.Config{BindIP: loop, Log: silent()})
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +175,6 @@ func (p *plant) newRig(t testing.TB, change ...func(*Config)) *rig {
 	})
 	r.stop = sync.OnceFunc(func() { cancel(); edge.Wait(); silence(); audio.Wait() })
 	t.Cleanup(r.stop)
-	r.until("the edge is connected", r.edge.Ready)
 	return r
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,8 +57,9 @@ func (w *writer) pjsip() File {
 
 func (w *writer) global(t *text) {
 	t.section("global", "global")
-	t.note("Who calls: by the trunk's addresses, by the line that we registered, or by a login. Nobody else is a caller.")
-	t.set("endpoint_identifier_order", "ip,auth_username")
+	t.note("Who calls: by a login, by the trunk's addresses, or by the line that we registered. Nobody else is a caller. A desk phone that registers is")
+	t.note("asked for its password before its address is looked at, which may be a trunk's.")
+	t.set("endpoint_identifier_order", "auth_username,header,ip")
 	t.set("user_agent", "PBX") // names no version
 	t.yes("disable_multi_domain", true)
 	t.set("keep_alive_interval", "90")
@@ -248,6 +250,13 @@ func (w *writer) phone(t *text, p Phone) {
 	t.set("callerid", p.User+" <"+p.User+">")
 	t.set("aors", p.User)
 	t.set("auth", p.User)
+	t.note("Who registers as this phone is this phone, at a trunk's address too; calls from there are the trunk's.")
+	if w.o.Part {
+		t.note("It needs header before ip in endpoint_identifier_order of your [global].")
+	}
+	t.section(p.User, "identify")
+	t.set("endpoint", p.User)
+	t.set("match_header", "To: /sips?:"+regexp.QuoteMeta(p.User)+"@/")
 	t.section(p.User, "aor")
 	t.set("max_contacts", "2")
 	t.yes("remove_existing", true)
