@@ -343,6 +343,9 @@ func TestNumbersOutside(t *testing.T) {
 	if v.ID != dialled.CallID || v.Direction != "out" {
 		t.Errorf("the call: %+v", v)
 	}
+	if v.Pop.Caller.Number != "+8613800000001" {
+		t.Errorf("who is called, as the agent is shown: %+v", v.Pop)
+	}
 	b.hears(callerTone)
 	b.refused("call.busy", "call.dial", map[string]string{"phone": "+8613800000001"})
 	b.refused("dial.not_allowed", "call.transfer", to("number", "+19005550000"))

@@ -20,6 +20,7 @@ import (
 	"hotline/acd/roster"
 	"hotline/call"
 	"hotline/call/calltest"
+	"hotline/call/rows"
 	"hotline/media"
 	"hotline/media/peer"
 	"hotline/postgres/pgtest"
@@ -131,7 +132,7 @@ func (o *office) open(opt options) {
 	}
 	o.hub, err = peer.NewHub(peer.Config{Engine: o.engine, UDPAddr: "127.0.0.1:0", Log: o.log})
 	check(err)
-	o.journal, err = call.OpenJournal(call.JournalConfig{Dir: t.TempDir(), Pool: o.pool, Log: o.log})
+	o.journal, err = rows.OpenJournal(call.JournalConfig{Dir: t.TempDir(), Pool: o.pool, Log: o.log})
 	check(err)
 	o.desk = tickets.New(o.pool, tickets.Config{Log: o.log})
 	o.desk.Register(o.journal)
@@ -368,7 +369,7 @@ func (o *office) Dial(ctx context.Context, c softphone.OutboundCall) (string, er
 	if err := o.agents.Talking(ctx, c.Seat.Agent, acd.Lease{Call: id, Kind: acd.KindDialled, Queue: c.Queue}); err != nil {
 		return "", err
 	}
-	return o.board.Originate(ctx, call.Originate{ID: id, Dialer: o.dialer(), Dial: call.Dial{To: c.Phone}, Queue: c.Queue, Ticket: c.Ticket, Agent: c.Seat.Agent},
+	return o.board.Originate(ctx, call.Originate{ID: id, Dialer: o.dialer(), Dial: call.Dial{To: c.Phone, From: call.Party{Number: "4000"}}, Queue: c.Queue, Ticket: c.Ticket, Agent: c.Seat.Agent},
 		func(ctx context.Context, x *call.Call) error {
 			_, err := o.talk(ctx, x, c.Queue, c.Seat)
 			return err
@@ -381,7 +382,7 @@ func (o *office) dialer() call.Dialer { return dialled{o} }
 type dialled struct{ o *office }
 
 func (d dialled) Dial(_ context.Context, x call.Dial) (call.Leg, error) {
-	leg := calltest.NewLeg(d.o.t, d.o.engine, call.Info{LegID: x.LegID, CallID: x.CallID, Direction: call.Outbound, Caller: call.Party{Number: x.To}})
+	leg := calltest.NewLeg(d.o.t, d.o.engine, call.Info{LegID: x.LegID, CallID: x.CallID, Direction: call.Outbound, Caller: x.From, Dialled: x.To}) // as the edges say it
 	leg.Phone.Hum(callerTone)
 	leg.Attach(x.Mailbox)
 	if err := leg.Answer(context.Background()); err != nil {

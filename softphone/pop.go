@@ -35,7 +35,7 @@ func (g *Gateway) callersPop(callID string) Pop {
 	if !ok {
 		return p
 	}
-	i := c.Leg().Info()
+	i := &c.Info // of a call out it names whom we call; its leg names us
 	p.Direction, p.Language, p.Queue = string(i.Direction), i.Language, i.Queue
 	p.Caller = PopCaller{Number: i.Caller.Number, Name: i.Caller.Display, Verified: i.Caller.Verified, Withheld: i.Caller.Withheld}
 	return p
