@@ -38,7 +38,7 @@ export const board = {
     noCallsText: 'Calls appear here when they come in.',
     noQueues: 'There is no queue that you supervise',
     noQueuesText: 'An administrator makes you supervisor of queues or teams.',
-    showOffline: 'Show who is offline',
+    showOffline: 'Offline too',
     live: 'live',
     lost: 'The connection is cut: these figures are of {at}',
     sortBy: 'Sort by {column}',

@@ -38,7 +38,7 @@ export const board = {
     noCallsText: '有来电时出现在这里。',
     noQueues: '没有由你主管的队列',
     noQueuesText: '由管理员指定你为队列或班组的主管。',
-    showOffline: '显示离线坐席',
+    showOffline: '含离线',
     live: '实时',
     lost: '连接已中断：以下为 {at} 的数据',
     sortBy: '按{column}排序',
