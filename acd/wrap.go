@@ -60,6 +60,21 @@ func (a *Agents) Talking(ctx context.Context, agent string, l Lease) error {
 	return err
 }
 
+// Moved says that an agent goes on from one call to another: what was talked about there belongs to that one. The error is of kind
+// Conflict when the agent is not in the first.
+func (a *Agents) Moved(ctx context.Context, agent, from, to string) error {
+	_, err := a.one(ctx, change{agents: []string{agent},
+		sql: `update agent a set lease_call = @to, lease_offer = null, lease_kind = @kind
+			where a.account_id = @agent and a.state = 'talking' and a.lease_call = @from returning ` + agentColumns,
+		args: pgx.NamedArgs{"agent": agent, "from": from, "to": to, "kind": KindDirect},
+		guess: func(g *Agent) {
+			if g.State == Talking && g.Lease.Call == from {
+				g.Lease = Lease{Call: to, Kind: KindDirect, Queue: g.Lease.Queue}
+			}
+		}})
+	return err
+}
+
 // Ended says that an agent's part of a call is over; after-call work begins. With the database away it is settled later. The agent ""
 // means all who are in the call. Ending what is over is no error.
 func (a *Agents) Ended(ctx context.Context, agent, callID string) error {

@@ -9,6 +9,7 @@ import (
 	"hotline"
 	"hotline/acd/roster"
 	"hotline/call"
+	"hotline/call/rows"
 )
 
 // talk lets an agent take the next call and returns its id.
@@ -224,7 +225,7 @@ func TestCodesAreFiled(t *testing.T) {
 // journal gives the floor a journal, and what is applied of it. Rows of calls are not written: there are none.
 func (f *floor) journal() (*call.Journal, func() []call.Fact) {
 	f.t.Helper()
-	j, err := call.OpenJournal(call.JournalConfig{Dir: f.t.TempDir(), Pool: f.pool, Log: quiet()})
+	j, err := rows.OpenJournal(call.JournalConfig{Dir: f.t.TempDir(), Pool: f.pool, Log: quiet()})
 	if err != nil {
 		f.t.Fatal(err)
 	}

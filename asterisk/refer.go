@@ -2,6 +2,7 @@ package asterisk
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"hotline"
@@ -84,11 +85,36 @@ func (l *Leg) transferAsked(ev ari.Event) {
 	l.refer.asked = true
 	l.tellTransfer("channel_progress")
 	l.refer.giveUp = l.after(referLimit, func() { l.report(503) })
-	target := ev.Refer.Number
-	if ev.Refer.ProtocolID != "" { // an attended one: the dialog that is to be replaced (RFC 3891)
-		target += "?Replaces=" + ev.Refer.ProtocolID
+	asked := call.Event{Kind: call.TransferAsked, Target: header.Cut(ev.Refer.Number, 1024)}
+	if ev.Refer.ProtocolID != "" {
+		asked.Second = l.second(ev)
 	}
-	l.post(call.Event{Kind: call.TransferAsked, Target: header.Cut(target, 1024)})
+	l.post(asked)
+}
+
+// second finds the call that an attended transfer names: the one in which the dialog is that is to be replaced (RFC 3891). It must be
+// the same telephone's: whoever has learnt the names of somebody else's dialog shall not get that call.
+func (l *Leg) second(ev ari.Event) *call.Second {
+	to := ev.Refer.Destination
+	switch {
+	case to == nil || to.ID == l.channel:
+		return &call.Second{Why: hotline.Errorf(hotline.NotFound, "transfer.no_dialog", "the telephone names no other call that its Asterisk has")}
+	case ev.Channel == nil || endpointOf(to.Name) == "" || endpointOf(ev.Channel.Name) != endpointOf(to.Name):
+		l.log.Warn("a telephone wants to transfer into a call that is not its own", "event", "alarm", "telephone", l.info.Dialled, "named", to.Name)
+		return &call.Second{Why: hotline.Errorf(hotline.Denied, "transfer.not_its_own", "the telephone names a call that is not its own")}
+	}
+	if other := l.n.owner(to.ID); other != nil {
+		return &call.Second{CallID: other.info.CallID, LegID: other.info.LegID}
+	}
+	return l.elsewhere(ev.Refer.Other)
+}
+
+// endpointOf returns the endpoint of a channel: "PJSIP/601" of PJSIP/601-0000002a; "" when the name is none of PJSIP.
+func endpointOf(channel string) string {
+	if i := strings.LastIndexByte(channel, '-'); i > 0 && strings.HasPrefix(channel, "PJSIP/") {
+		return channel[:i]
+	}
+	return ""
 }
 
 // ReportTransfer tells the peer what became of the transfer that it asked for: 200, or the code of the failure.

@@ -208,6 +208,8 @@ func (c *Call) endCause(why, err error) Cause {
 		return *c.verdict.cause
 	case errors.Is(why, ErrShutdown):
 		return CauseShutdown
+	case errors.Is(why, errGiven):
+		return CauseNormal
 	case errors.Is(why, ErrMediaLost):
 		return CauseMediaLost
 	case errors.Is(why, ErrMaxDuration):
@@ -229,6 +231,8 @@ func (c *Call) outcome(why, err error, phase Phase, answered bool) Result {
 	switch {
 	case errors.Is(why, ErrCut) && (result == ResultAnswered || result == ResultTransferred):
 		return ResultCutBySystem // in mid-sentence
+	case errors.Is(why, errGiven):
+		return ResultTransferred
 	case result != "":
 		return result
 	case errors.Is(why, ErrShutdown), errors.Is(why, ErrCut):

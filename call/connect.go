@@ -21,11 +21,11 @@ type Connect struct {
 }
 
 // Connect dials out and lets the two talk until one hangs up. A telephone that transfers the caller is left for the number that it
-// names, by the routes. It returns nil when they have talked, an error of kind Unavailable when nobody took the call, and the reason of
-// the call's end when it was the caller who went.
-func (c *Call) Connect(ctx context.Context, o Connect) error {
+// names, by the routes; when it sends the caller to a queue or an agent, that is how it ends ([TalkTransfer]). The error is of kind
+// Unavailable when nobody took the call, and the reason of the call's end when it was the caller who went.
+func (c *Call) Connect(ctx context.Context, o Connect) (TalkEnd, error) {
 	if err := c.alive(ctx); err != nil {
-		return err
+		return TalkEnd{}, err
 	}
 	before := c.Phase()
 	c.enter(PhaseTransfer, "", reasonMoved)
@@ -35,25 +35,25 @@ func (c *Call) Connect(ctx context.Context, o Connect) error {
 	out := c.newOut(o.To)
 	if err := out.open(ctx, o.Dialer); err != nil {
 		c.enter(before, "", "failed")
-		return err
+		return TalkEnd{}, err
 	}
 	if err := out.answered(ctx); err != nil {
 		c.clear(out)
 		if err := c.alive(ctx); err != nil {
-			return err
+			return TalkEnd{}, err
 		}
 		c.enter(before, "", "no_answer")
-		return err
+		return TalkEnd{}, err
 	}
 	c.SetResult(ResultTransferred)
 	t := newTalk(c, TalkConfig{Engine: o.Engine, Observe: o.Observe})
 	t.seats = []*seat{{number: out.dial.To, stream: out.leg.Audio(), leg: out.dial.LegID, out: out}}
 	end, err := t.hold(ctx)
-	if err == nil && end.Kind == TalkTransfer {
+	if err == nil && end.Kind == TalkTransfer && end.To.Kind == ToNumber {
 		o.To.To, o.To.TrunkID = end.To.Value, ""
 		return c.Connect(ctx, o)
 	}
-	return err
+	return end, err
 }
 
 // outLeg is a leg that the call has dialled.
@@ -65,7 +65,7 @@ type outLeg struct {
 	answeredAt *time.Time
 	ended      bool
 	cause      Cause
-	refers     string // whom its telephone asks for in its place
+	refers     *Event // TransferAsked, not yet decided
 }
 
 func (c *Call) newOut(d Dial) *outLeg {
@@ -82,11 +82,30 @@ func (o *outLeg) open(ctx context.Context, d Dialer) error {
 		return dialFailed(o.dial.To, err)
 	}
 	o.leg, o.started = leg, time.Now()
-	i := leg.Info()
+	o.begun()
+	return nil
+}
+
+// begun opens the row of the leg.
+func (o *outLeg) begun() {
+	i := o.leg.Info()
 	o.call.file(FactLegStarted, LegStarted{
 		LegID: o.dial.LegID, Direction: Outbound, Edge: i.Edge, ForeignID: i.ForeignID, Remote: i.Remote, Party: Party{Number: o.dial.To}, StartedAt: o.started,
 	})
-	return nil
+}
+
+// over closes the row of the leg.
+func (o *outLeg) over(why Cause) {
+	q := o.leg.Audio().Quality()
+	raw, _ := json.Marshal(q)
+	o.call.file(FactLegEnded, LegEnded{LegID: o.dial.LegID, Codec: q.Codec, AnsweredAt: o.answeredAt, EndedAt: time.Now(), Cause: why, Quality: raw})
+}
+
+// move makes the leg another call's: its row here ends, and one there begins.
+func (o *outLeg) move(to *Call) {
+	o.over(Cause{Q850: CauseNormal.Q850, Text: "went on to call " + to.ID, By: CauseNormal.By})
+	o.call, o.dial.CallID, o.dial.LegID, o.started = to, to.ID, newID(), time.Now()
+	o.begun()
 }
 
 // dialFailed is why a number could not be dialled: in the dialler's own words, if it says whose fault it is.
@@ -116,7 +135,7 @@ func (o *outLeg) drain() {
 }
 
 func (o *outLeg) see(e Event) {
-	if e.LegID != o.dial.LegID {
+	if e.LegID != o.leg.Info().LegID {
 		return
 	}
 	switch e.Kind {
@@ -124,7 +143,7 @@ func (o *outLeg) see(e Event) {
 		at := time.Now()
 		o.answeredAt = &at
 	case TransferAsked:
-		o.refers = e.Target
+		o.refers = &e
 	case Ended:
 		o.ended, o.cause = true, e.Cause
 	}
@@ -163,7 +182,5 @@ func (o *outLeg) close() {
 		}
 		o.see(e)
 	}
-	q := o.leg.Audio().Quality()
-	raw, _ := json.Marshal(q)
-	o.call.file(FactLegEnded, LegEnded{LegID: o.dial.LegID, Codec: q.Codec, AnsweredAt: o.answeredAt, EndedAt: time.Now(), Cause: o.cause, Quality: raw})
+	o.over(o.cause)
 }

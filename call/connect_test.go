@@ -38,7 +38,7 @@ func connected(t *testing.T, to string) (caller *calltest.Leg, p phones, b *boar
 		if err := c.Answer(ctx); err != nil {
 			return err
 		}
-		err := c.Connect(ctx, call.Connect{Dialer: p, Engine: e, To: call.Dial{To: to, Timeout: 2 * time.Second}, Ringback: media.NewMusic(media.Tone(425, time.Second, 0.2))})
+		_, err := c.Connect(ctx, call.Connect{Dialer: p, Engine: e, To: call.Dial{To: to, Timeout: 2 * time.Second}, Ringback: media.NewMusic(media.Tone(425, time.Second, 0.2))})
 		said <- err
 		return err
 	})

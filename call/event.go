@@ -31,9 +31,10 @@ type Event struct {
 	LegID  string
 	Kind   EventKind
 	At     time.Time
-	Digit  byte   // DigitPressed: 0-9 * # A-D
-	Cause  Cause  // Ended
-	Target string // TransferAsked: the Refer-To URI
+	Digit  byte    // DigitPressed: 0-9 * # A-D
+	Cause  Cause   // Ended
+	Target string  // TransferAsked: the Refer-To URI
+	Second *Second // TransferAsked: who is to be joined with the caller; nil: whoever Target names
 }
 
 // Mailbox holds the events of a call until its goroutine takes them; see package mailbox.

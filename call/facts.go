@@ -2,14 +2,12 @@ package call
 
 import (
 	"encoding/json"
-	"maps"
-	"slices"
 	"time"
 
 	"hotline/call/journal"
 )
 
-// The journal that carries facts to the database; see package journal.
+// The journal that carries facts to the database; see package journal. Package rows opens it.
 type (
 	Fact          = journal.Fact
 	FactKind      = journal.Kind
@@ -17,16 +15,6 @@ type (
 	JournalConfig = journal.Config
 	JournalStats  = journal.Stats
 )
-
-// OpenJournal opens the journal. It writes the rows of calls, legs and segments before anybody else applies a fact.
-func OpenJournal(cfg JournalConfig) (*Journal, error) {
-	j, err := journal.Open(cfg)
-	if err != nil {
-		return nil, err
-	}
-	j.OnBatch(applyRows, slices.Collect(maps.Keys(taking))...)
-	return j, nil
-}
 
 // The kinds of facts, with the type of their payload. Whoever needs a row about a call registers an applier for them.
 const (
@@ -47,6 +35,7 @@ const (
 	FactRecordingStart FactKind = "recording.started" // [RecordingRow]
 	FactRecordingEnd   FactKind = "recording.ended"   // [RecordingRow]
 	FactRecordingGone  FactKind = "recording.gone"    // [RecordingGone]: discarded before anybody heard of it
+	FactTransferred    FactKind = "call.transferred"  // [Transferred]: somebody sends the caller on, or was not let
 	FactWrapUp         FactKind = "call.wrapped"      // [WrappedUp]: after-call work is done
 	FactCallbackResult FactKind = "callback.result"   // [CallbackResult], under the call that was made
 )
@@ -147,6 +136,16 @@ type CallNoted struct {
 	FlowVersion int64  `json:"flow_version,omitempty"`
 	TrunkID     string `json:"trunk_id,omitempty"` // outbound: the trunk that took the call, when it is not the first that was tried
 	TrunkName   string `json:"trunk_name,omitempty"`
+}
+
+// Transferred says who sends the caller where. What comes of it are legs and segments.
+type Transferred struct {
+	By       string      `json:"by"`              // the agent's name, or the number of the telephone
+	Agent    string      `json:"agent,omitempty"` // the account; "" of a telephone
+	To       Destination `json:"to"`
+	Attended bool        `json:"attended"`       // they have talked before
+	From     string      `json:"from,omitempty"` // the call in which they did, when it was another
+	Why      string      `json:"why,omitempty"`  // why it was declined; "" when it was not
 }
 
 // CallEnded closes a call.

@@ -7,11 +7,7 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"hotline/postgres/pgtest"
 )
-
-func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // notes is a Filer that remembers.
 type notes struct {

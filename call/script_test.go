@@ -271,7 +271,7 @@ func TestVerbsOfAnEndedCall(t *testing.T) {
 			_, collect := c.Collect(ctx, Collect{Max: 1})
 			_, await := c.Await(ctx, AwaitOptions{})
 			_, record := c.Record(ctx, Record{Sink: &sink{}})
-			for i, err := range []error{c.Answer(ctx), c.Progress(ctx, true), c.Play(ctx, prompt(time.Second)), c.Say(ctx), collect, await, record, c.Enter(ctx, PhaseMenu, ""), c.Transfer(ctx, "x"), c.Connect(ctx, Connect{})} {
+			for i, err := range []error{c.Answer(ctx), c.Progress(ctx, true), c.Play(ctx, prompt(time.Second)), c.Say(ctx), collect, await, record, c.Enter(ctx, PhaseMenu, ""), c.Transfer(ctx, "x"), last(c.Connect(ctx, Connect{}))} {
 				if !errors.Is(err, ErrHangup) {
 					t.Errorf("verb %d: %v", i, err)
 				}

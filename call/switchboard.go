@@ -33,6 +33,8 @@ type Config struct {
 	MediaLost   time.Duration                                     // a call without audio from its peer ends after so long; 0 means 30 s
 	Filler      *media.Music                                      // heard when nothing else is, so that nobody takes the line for dead; nil is a soft tick
 	Log         *slog.Logger
+
+	find func(id string) *Call // a call that goes on, or nil
 }
 
 // Switchboard admits calls and runs each of them in a goroutine of its own.
@@ -72,7 +74,12 @@ func NewSwitchboard(cfg Config) *Switchboard {
 	if cfg.Filler == nil {
 		cfg.Filler = audio.SoftTick()
 	}
-	return &Switchboard{cfg: cfg, calls: map[string]*Call{}}
+	s := &Switchboard{cfg: cfg, calls: map[string]*Call{}}
+	s.cfg.find = func(id string) *Call {
+		c, _ := s.Call(id)
+		return c
+	}
+	return s
 }
 
 // Run takes calls until ctx is done, then ends those that are left and waits for them.

@@ -23,6 +23,7 @@ type TalkConfig struct {
 	Dialer   Dialer         // of those who are consulted by number
 	From     Party          // whom they see calling; without a number it is for the dialler to say
 	Answered func()         // an outbound call was taken; in the call's goroutine
+	Hand     Handing        // an agent of this conversation goes on to another call; nil: that is impossible
 	Observe  func(TalkView) // after each change, in the call's goroutine: it must not block. The last view has Ended
 }
 
@@ -37,6 +38,7 @@ const (
 	TalkTransfer    TalkEndKind = "transfer"      // the caller is to be sent to To
 	TalkUnreached   TalkEndKind = "unreached"     // outbound: nobody took the call
 	TalkCut         TalkEndKind = "cut"           // the call was ended by us, or by a fault
+	TalkGiven       TalkEndKind = "given"         // who was talked to is in another call now: the caller, a telephone, has sent its own caller there
 )
 
 // TalkEnd is how a conversation ended.
@@ -46,7 +48,8 @@ type TalkEnd struct {
 	By   string      `json:"by"` // the agent
 	Text string      `json:"text,omitempty"`
 
-	Connected bool `json:"connected"` // somebody talked with the caller, or could have
+	Connected bool       `json:"connected"` // somebody talked with the caller, or could have
+	Seat      *AgentSeat `json:"-"`         // TalkTransfer to an agent: who is there already; nil: is to be rung
 }
 
 // Talk is a conversation: the caller, agents, maybe a third number and supervisors, in one room. Its methods are for the closures of

@@ -157,7 +157,8 @@ func (t *Talk) Digits(agent, digits string) error {
 
 // Transfer sends the caller somewhere else; the conversation ends.
 func (t *Talk) Transfer(agent string, to Destination) error {
-	if _, err := t.free(agent); err != nil {
+	s, err := t.free(agent)
+	if err != nil {
 		return err
 	}
 	if err := to.check(); err != nil {
@@ -167,6 +168,7 @@ func (t *Talk) Transfer(agent string, to Destination) error {
 		return hotline.Errorf(hotline.Invalid, "call.transfer_to_self", "the call is with this agent already")
 	}
 	to.From = agent
+	t.sent(s, Transferred{To: to})
 	t.end = &TalkEnd{Kind: TalkTransfer, To: to, By: agent}
 	return nil
 }

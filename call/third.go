@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"hotline"
-	"hotline/call/refer"
 )
 
 // third is who is asked while the caller waits. There is one at a time, and only while one agent is with the caller.
@@ -141,6 +140,7 @@ func (t *Talk) Complete(agent string) error {
 		return err
 	}
 	leaving := t.seats[0]
+	t.sent(leaving, Transferred{To: x.to, Attended: true})
 	t.seats, t.third = []*seat{x.seat}, nil
 	t.leave(leaving)
 	if x.seat.out != nil {
@@ -231,11 +231,10 @@ func (t *Talk) hearOut() {
 		t.failThird(s.out.cause.Text)
 	case s.out.ended:
 		t.part(s, TalkEnd{Kind: TalkHungUp, By: t.agent()})
-	case s.out.refers != "":
-		if to := refer.Take(s.out.leg, s.out.refers, t.third == nil && len(t.seats) == 1); to != "" {
-			t.end = &TalkEnd{Kind: TalkTransfer, To: Destination{Kind: ToNumber, Value: to}}
-		}
-		s.out.refers = ""
+	case s.out.refers != nil:
+		e := *s.out.refers
+		s.out.refers = nil
+		t.sendsOn(s, e)
 	case ringing && s.out.answeredAt != nil:
 		t.third.state, t.third.until = ConsultTalking, time.Time{}
 	}

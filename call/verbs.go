@@ -62,7 +62,7 @@ func (c *Call) listen() {
 		case e.Kind == Answered && c.Info.Direction == Outbound && !c.answered():
 			c.taken()
 		case e.Kind == TransferAsked: // nobody who calls us sends our agents elsewhere
-			refer.Take(c.leg, e.Target, false)
+			refer.Tell(c.leg, errNotAlone)
 		}
 	}
 }

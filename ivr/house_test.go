@@ -22,6 +22,7 @@ import (
 	"hotline/call/archive"
 	"hotline/call/calltest"
 	"hotline/call/resume"
+	"hotline/call/rows"
 	"hotline/ivr/speech"
 	"hotline/media"
 	"hotline/postgres/pgtest"
@@ -117,7 +118,7 @@ func openHouse(t testing.TB, at home, kept *backend) *house {
 		t.Fatal(err)
 	}
 	var err error
-	if h.journal, err = call.OpenJournal(call.JournalConfig{Dir: filepath.Join(at.dir, "journal"), Pool: h.pool, Log: log}); err != nil {
+	if h.journal, err = rows.OpenJournal(call.JournalConfig{Dir: filepath.Join(at.dir, "journal"), Pool: h.pool, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	h.desk = tickets.New(h.pool, tickets.Config{})

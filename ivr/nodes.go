@@ -185,18 +185,18 @@ func (r *run) transfer(ctx context.Context, s *flow.Transfer) (passed, error) {
 	if err := r.call.Play(ctx, r.or(s.Say, "transferring")...); err != nil {
 		return passed{}, err
 	}
-	err := r.connect(ctx, s)
+	end, err := r.connect(ctx, s)
 	if ctx.Err() != nil {
 		return passed{}, context.Cause(ctx)
 	}
 	if err == nil {
-		return passed{}, nil
+		return r.connected(ctx, &flow.Queue{Queue: flow.Name{Value: r.call.Queue()}}, end)
 	}
 	r.call.Log.Warn("a transfer failed", "error", err)
 	return failed, r.call.Play(ctx, r.phrases("transfer-failed")...)
 }
 
-func (r *run) connect(ctx context.Context, s *flow.Transfer) error {
+func (r *run) connect(ctx context.Context, s *flow.Transfer) (call.TalkEnd, error) {
 	i := r.call.Info
 	if r.x.cfg.Dialer != nil {
 		return r.call.Connect(ctx, call.Connect{
@@ -208,7 +208,7 @@ func (r *run) connect(ctx context.Context, s *flow.Transfer) error {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
-	return r.call.Transfer(ctx, referTarget(s.To.Value, i.Remote))
+	return call.TalkEnd{}, r.call.Transfer(ctx, referTarget(s.To.Value, i.Remote))
 }
 
 // referTarget is the number at the peer that brought the call: it makes the new call itself.

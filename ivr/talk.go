@@ -23,6 +23,8 @@ type Agents interface {
 	Resumed(ctx context.Context, agents []string, callID string) (in []acd.Agent)
 	// Seated says who sits in a call now, who has the call first. It does not block.
 	Seated(callID string, agents []string)
+	// Moved says that an agent goes on from one call to another. The error is of kind Conflict when the agent is not in the first.
+	Moved(ctx context.Context, agent, from, to string) error
 }
 
 // converse lets the caller and an agent talk, and follows where that leads: to the end, to the head of the queue when the agent is
@@ -59,6 +61,9 @@ func (r *run) conversed(ctx context.Context, s *flow.Queue, end call.TalkEnd, er
 	case call.ToNumber:
 		return r.sendOut(ctx, s, end.To)
 	}
+	if end.Seat != nil {
+		return r.converse(ctx, s, *end.Seat)
+	}
 	taken, err := r.sendTo(ctx, s, end.To)
 	if err != nil {
 		return r.again(ctx, s, "agent-busy")
@@ -72,10 +77,23 @@ func (r *run) talkConfig(ctx context.Context, s *flow.Queue) call.TalkConfig {
 		Engine: r.x.cfg.Engine, Hold: r.music(s.Music, settings.Music), Ringback: ringback(), Away: r.x.cfg.Away, Dialer: r.x.cfg.Dialer,
 		From: call.Party{Number: settings.CallerID}, Observe: r.observe,
 	}
+	if r.x.cfg.Agents != nil {
+		cfg.Hand = r.hand
+	}
 	if r.call.Info.Direction == call.Outbound && r.x.cfg.RecordOut {
 		cfg.Answered = func() { r.startTape(ctx) }
 	}
 	return cfg
+}
+
+// hand lets an agent of this call go on in another.
+func (r *run) hand(ctx context.Context, agent, to string) (undone func(), err error) {
+	agents, from := r.x.cfg.Agents, r.call.ID
+	return func() {
+		if err := agents.Ended(context.WithoutCancel(ctx), agent, to); err != nil {
+			r.x.log.Error("an agent who was to go on in another call is not free", "agent", agent, "call", to, "error", err)
+		}
+	}, agents.Moved(ctx, agent, from, to)
 }
 
 // observe passes on who sits in the conversation, and all of it to the browsers.
@@ -128,20 +146,28 @@ func (r *run) sendOut(ctx context.Context, s *flow.Queue, to call.Destination) (
 	if err := r.call.Play(ctx, r.phrases("transferring")...); err != nil {
 		return passed{}, err
 	}
-	err := errNoDialer
+	end, err := call.TalkEnd{}, errNoDialer
 	if r.x.cfg.Dialer != nil {
-		err = r.call.Connect(ctx, call.Connect{
+		end, err = r.call.Connect(ctx, call.Connect{
 			Dialer: r.x.cfg.Dialer, Engine: r.x.cfg.Engine, Ringback: ringback(), Observe: r.observe,
 			To: call.Dial{To: to.Value, From: call.Party{Number: r.settings(s.Queue.Value).CallerID, Agent: to.From}, Timeout: ringsOut},
 		})
 	}
 	if err == nil {
-		return passed{}, nil
+		return r.connected(ctx, s, end)
 	}
 	if ctx.Err() == nil {
 		r.call.Log.Warn("an agent's transfer failed", "by", to.From, "error", err)
 	}
 	return r.again(ctx, s, "transfer-back")
+}
+
+// connected follows where a telephone has sent the caller that was connected with it.
+func (r *run) connected(ctx context.Context, s *flow.Queue, end call.TalkEnd) (passed, error) {
+	if end.Kind == call.TalkTransfer {
+		return r.conversed(ctx, s, end, nil)
+	}
+	return passed{}, nil
 }
 
 const ringsOut = 45 * time.Second

@@ -17,6 +17,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/call/rows"
 )
 
 // TestKill9 runs this binary as a process that records until it is killed; then the file plays up to the cut, and its length is right.
@@ -66,7 +67,7 @@ func TestKill9(t *testing.T) {
 }
 
 func recordForEver(dir string) {
-	j, err := call.OpenJournal(call.JournalConfig{Dir: filepath.Join(dir, "other-journal")})
+	j, err := rows.OpenJournal(call.JournalConfig{Dir: filepath.Join(dir, "other-journal")})
 	if err != nil {
 		panic(err)
 	}

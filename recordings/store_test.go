@@ -21,6 +21,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/call/rows"
 	"hotline/media"
 	"hotline/postgres/pgtest"
 )
@@ -41,7 +42,7 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 	log := slog.New(slog.DiscardHandler)
 	b := &bench{pool: pgtest.New(t), callID: hotline.NewID()}
 	var err error
-	b.journal, err = call.OpenJournal(call.JournalConfig{Dir: filepath.Join(dir, "journal"), Pool: b.pool, Log: log})
+	b.journal, err = rows.OpenJournal(call.JournalConfig{Dir: filepath.Join(dir, "journal"), Pool: b.pool, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +347,7 @@ func TestKeys(t *testing.T) {
 	b := newBench(t, nil)
 	rec := stopped(t, b.start(t, Voicemail))
 	_ = rec
-	other, err := call.OpenJournal(call.JournalConfig{Dir: t.TempDir()})
+	other, err := rows.OpenJournal(call.JournalConfig{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

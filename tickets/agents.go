@@ -1,6 +1,7 @@
 package tickets
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -146,15 +147,29 @@ type lostData struct {
 // lost files that somebody could not be connected again.
 func (in *intake) lost(ctx context.Context, f call.Fact) error {
 	var p call.PartyLost
-	if err := f.Decode(&p); err != nil {
-		return err
-	}
-	h, err := in.ticketOf(ctx, f.CallID)
+	h, err := in.about(ctx, f, &p)
 	if err != nil || h == nil {
 		return err
 	}
 	in.append(event{ticket: h.Number, kind: "party_lost", actor: System, at: stamp(f.At),
 		data: lostData{CallID: f.CallID, Name: clean(p.Name, 200), Number: clean(p.Number, 64), Consult: p.Consult}})
+	in.forget(h.Number)
+	return nil
+}
+
+// transferred notes who sends the caller where, or was not let. By is an agent, or the number of a telephone.
+func (in *intake) transferred(ctx context.Context, f call.Fact) error {
+	var p call.Transferred
+	h, err := in.about(ctx, f, &p)
+	if err != nil || h == nil {
+		return err
+	}
+	by, err := agentActor(ctx, in.tx, p.Agent)
+	if err != nil {
+		return err
+	}
+	in.append(event{ticket: h.Number, kind: "transfer", actor: by, at: stamp(f.At), data: map[string]any{"call_id": f.CallID, "by": clean(p.By, 128),
+		"kind": p.To.Kind, "whom": clean(cmp.Or(p.To.Name, p.To.Value), 128), "attended": p.Attended, "why": clean(p.Why, 300)}})
 	in.forget(h.Number)
 	return nil
 }
@@ -172,10 +187,7 @@ type wrapData struct {
 // wrapped files how an agent closed a call.
 func (in *intake) wrapped(ctx context.Context, f call.Fact) error {
 	var p call.WrappedUp
-	if err := f.Decode(&p); err != nil {
-		return err
-	}
-	h, err := in.ticketOf(ctx, f.CallID)
+	h, err := in.about(ctx, f, &p)
 	if err != nil || h == nil {
 		return err
 	}

@@ -38,6 +38,7 @@ var filing = map[call.FactKind]func(*intake, context.Context, call.Fact) error{
 	call.FactRecordingEnd:   (*intake).recording,
 	call.FactLegStarted:     (*intake).joined,
 	call.FactWrapUp:         (*intake).wrapped,
+	call.FactTransferred:    (*intake).transferred,
 	call.FactCallbackResult: (*intake).calledBack,
 	call.FactPartyLost:      (*intake).lost,
 }
@@ -179,6 +180,14 @@ func (in *intake) ticketOf(ctx context.Context, callID string) (*held, error) {
 		in.held[callID] = h
 	}
 	return h, err
+}
+
+// about reads what a fact says, and finds the ticket that its call is on; nil: there is none.
+func (in *intake) about(ctx context.Context, f call.Fact, payload any) (*held, error) {
+	if err := f.Decode(payload); err != nil {
+		return nil, err
+	}
+	return in.ticketOf(ctx, f.CallID)
 }
 
 // number is the number of a new ticket.

@@ -173,10 +173,7 @@ func target(ctx context.Context, tx pgx.Tx, number int64) (c candidate, err erro
 // voicemail puts a message on the ticket.
 func (in *intake) voicemail(ctx context.Context, f call.Fact) error {
 	var p call.VoicemailLeft
-	if err := f.Decode(&p); err != nil {
-		return err
-	}
-	h, err := in.ticketOf(ctx, f.CallID)
+	h, err := in.about(ctx, f, &p)
 	if err != nil || h == nil {
 		return err
 	}
@@ -221,10 +218,7 @@ func orQueue(q, otherwise string) string {
 // callback makes the task that a caller asked for.
 func (in *intake) callback(ctx context.Context, f call.Fact) error {
 	var p call.CallbackAsked
-	if err := f.Decode(&p); err != nil {
-		return err
-	}
-	h, err := in.ticketOf(ctx, f.CallID)
+	h, err := in.about(ctx, f, &p)
 	if err != nil || h == nil {
 		return err
 	}
@@ -309,10 +303,7 @@ type endedData struct {
 // ended files how a call went, and what we owe the caller for it.
 func (in *intake) ended(ctx context.Context, f call.Fact) error {
 	var p call.CallEnded
-	if err := f.Decode(&p); err != nil {
-		return err
-	}
-	h, err := in.ticketOf(ctx, f.CallID)
+	h, err := in.about(ctx, f, &p)
 	if err != nil || h == nil || h.Ring.Result != "" {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/call/rows"
 	"hotline/postgres/pgtest"
 )
 
@@ -32,7 +33,7 @@ func open(t testing.TB, cfg Config) *office {
 	o.clock = time.Now()
 	cfg.Now = func() time.Time { return o.clock }
 	o.Desk = New(o.pool, cfg)
-	j, err := call.OpenJournal(call.JournalConfig{Dir: t.TempDir(), Pool: o.pool})
+	j, err := rows.OpenJournal(call.JournalConfig{Dir: t.TempDir(), Pool: o.pool})
 	if err != nil {
 		t.Fatal(err)
 	}

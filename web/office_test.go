@@ -26,6 +26,7 @@ import (
 	"hotline/asterisk"
 	"hotline/asterisk/ari"
 	"hotline/call"
+	"hotline/call/rows"
 	"hotline/ivr"
 	"hotline/ivr/speech"
 	"hotline/media"
@@ -125,7 +126,7 @@ func (o *office) wire() Config {
 		}
 	}
 	dir := t.TempDir()
-	journal, err := call.OpenJournal(call.JournalConfig{Dir: filepath.Join(dir, "journal"), Pool: o.pool, Log: log})
+	journal, err := rows.OpenJournal(call.JournalConfig{Dir: filepath.Join(dir, "journal"), Pool: o.pool, Log: log})
 	must(err)
 	store, err := recordings.Open(recordings.Config{Dir: filepath.Join(dir, "recordings"), KeyFile: filepath.Join(dir, "key"), Pool: o.pool, Journal: journal, Log: log})
 	must(err)

@@ -10,6 +10,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/call/rows"
 	"hotline/postgres/pgtest"
 )
 
@@ -19,7 +20,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 func filing(t *testing.T) (*pgxpool.Pool, *call.Journal) {
 	t.Helper()
 	pool := pgtest.New(t)
-	j, err := call.OpenJournal(call.JournalConfig{Dir: t.TempDir(), Pool: pool})
+	j, err := rows.OpenJournal(call.JournalConfig{Dir: t.TempDir(), Pool: pool})
 	if err != nil {
 		t.Fatal(err)
 	}

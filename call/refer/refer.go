@@ -8,6 +8,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"hotline"
 )
 
 // Take returns the number that the peer of a leg asks for in its place, and tells the peer that it will be called. "": it was declined,
@@ -22,8 +24,24 @@ func Take(leg any, target string, alone bool) string {
 	return to
 }
 
-// number returns the number that a Refer-To URI, or a bare number, stands for. None: an attended transfer, which replaces a dialog that
-// is not ours (RFC 3891), or nothing that can be dialled. The host is not heeded: calls go out by the routes alone.
+// Tell tells the peer of a leg what became of an attended transfer: that the two are connected, or why it keeps both of its calls.
+func Tell(leg any, err error) {
+	switch hotline.KindOf(err) {
+	case "":
+		report(leg, 200, "OK")
+	case hotline.Denied, hotline.Invalid:
+		report(leg, 603, "Decline")
+	case hotline.NotFound:
+		report(leg, 481, "Call/Transaction Does Not Exist")
+	case hotline.Conflict:
+		report(leg, 486, "Busy Here")
+	default:
+		report(leg, 480, "Temporarily Unavailable")
+	}
+}
+
+// number returns the number that a Refer-To URI, or a bare number, stands for. None: an attended transfer (RFC 3891), or nothing that can
+// be dialled. The host is not heeded: calls go out by the routes alone.
 func number(target string) (to string, ok bool) {
 	if strings.Contains(strings.ToLower(target), "replaces=") {
 		return "", false

@@ -13,6 +13,7 @@ import (
 	"hotline"
 	"hotline/call"
 	"hotline/call/archive"
+	"hotline/call/rows"
 	"hotline/postgres/pgtest"
 )
 
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 // process is a journal that runs, as far as this package knows of one.
 func process(t *testing.T, dir string, pool *pgxpool.Pool) (j *call.Journal, stop func()) {
 	t.Helper()
-	j, err := call.OpenJournal(call.JournalConfig{Dir: dir, Pool: pool})
+	j, err := rows.OpenJournal(call.JournalConfig{Dir: dir, Pool: pool})
 	if err != nil {
 		t.Fatal(err)
 	}

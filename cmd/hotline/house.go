@@ -17,6 +17,7 @@ import (
 
 	"hotline/call"
 	"hotline/call/resume"
+	"hotline/call/rows"
 	"hotline/ivr"
 	"hotline/ivr/speech"
 	"hotline/media"
@@ -91,7 +92,7 @@ func (h *house) openStore(ctx context.Context, c config, _ bool) (err error) {
 
 // openRecords makes what keeps calls: the journal and those who read it.
 func (h *house) openRecords(_ context.Context, c config, _ bool) (err error) {
-	h.journal, err = call.OpenJournal(call.JournalConfig{Dir: filepath.Join(c.DataDir, "journal"), Pool: h.pool, Log: h.log})
+	h.journal, err = rows.OpenJournal(call.JournalConfig{Dir: filepath.Join(c.DataDir, "journal"), Pool: h.pool, Log: h.log})
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"hotline/asterisk/asterisktest"
 	"hotline/asterisk/away"
 	"hotline/call"
+	"hotline/call/rows"
 	"hotline/media"
 	"hotline/postgres/pgtest"
 	"hotline/recordings"
@@ -76,7 +77,7 @@ func newDesk(t *testing.T, change ...func(*recordings.Config)) *desk {
 	_, err = d.numbers.PutNumber(ctx, trunks.Number{Number: "4000", Flow: "main", Queue: "support", Language: "en"})
 	must(err)
 	must(d.numbers.Reload(ctx))
-	d.journal, err = call.OpenJournal(call.JournalConfig{Dir: filepath.Join(d.dir, "journal"), Pool: d.pool, Log: log})
+	d.journal, err = rows.OpenJournal(call.JournalConfig{Dir: filepath.Join(d.dir, "journal"), Pool: d.pool, Log: log})
 	must(err)
 	d.tickets = tickets.New(d.pool, tickets.Config{Country: "CN", Log: log})
 	d.tickets.Register(d.journal)

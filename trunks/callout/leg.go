@@ -231,3 +231,14 @@ func (l *leg) Refer(ctx context.Context, target string) error {
 	}
 	return t.Refer(ctx, target)
 }
+
+// ReportTransfer tells the called what became of the transfer that it has asked for.
+func (l *leg) ReportTransfer(ctx context.Context, code int, text string) error {
+	t, ok := l.now.Load().leg.(interface {
+		ReportTransfer(ctx context.Context, code int, text string) error
+	})
+	if !ok {
+		return nil
+	}
+	return t.ReportTransfer(ctx, code, text)
+}

@@ -1,4 +1,4 @@
-package call
+package rows
 
 import (
 	"encoding/json"
@@ -7,33 +7,35 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"hotline"
+	"hotline/call"
 	"hotline/postgres"
 	"hotline/postgres/pgtest"
 )
 
 // lifeOf is what is filed of a call that waits in a queue and is abandoned.
-func lifeOf(t *testing.T, call, leg string) []Fact {
+func lifeOf(t *testing.T, id, leg string) []call.Fact {
 	at := time.Date(2026, 5, 1, 9, 0, 0, 0, time.UTC)
-	var facts []Fact
-	add := func(kind FactKind, payload any) {
+	var facts []call.Fact
+	add := func(kind call.FactKind, payload any) {
 		data, err := json.Marshal(payload)
 		if err != nil {
 			t.Fatal(err)
 		}
-		facts = append(facts, Fact{ID: newID(), CallID: call, Kind: kind, At: at.Add(time.Duration(len(facts)) * time.Second), Data: data})
+		facts = append(facts, call.Fact{ID: hotline.NewID(), CallID: id, Kind: kind, At: at.Add(time.Duration(len(facts)) * time.Second), Data: data})
 	}
-	add(FactCallStarted, CallStarted{Node: "n", Info: Info{LegID: leg, CallID: call, Direction: Inbound, Edge: "sip", Dialled: "4000", Flow: "f", Queue: "q", Language: "en", ReceivedAt: at}})
-	add(FactCallAnswered, CallAnswered{LegID: leg})
-	add(FactCallPhase, CallPhase{Phase: PhaseMenu})
-	add(FactCallStep, CallStep{Node: "a", Kind: "menu", Digits: "1"})
-	add(FactCallNoted, CallNoted{Language: "zh-CN", FlowVersion: 3})
-	add(FactCallNoted, CallNoted{TrunkID: "00000000-0000-4000-8000-000000000002", TrunkName: "second"})
-	add(FactCallPhase, CallPhase{Phase: PhaseQueued, Queue: "sales"})
-	add(FactCallStep, CallStep{Node: "b", Kind: "queue"})
-	add(FactSegment, Segment{ID: newID(), Kind: SegmentQueue, Queue: "sales", StartedAt: at, EndedAt: at, Reason: "abandoned"})
-	add(FactLegEnded, LegEnded{LegID: leg, Codec: "PCMU", EndedAt: at, Cause: CauseNormal})
-	add(FactCallEnded, CallEnded{Result: ResultAbandoned, Cause: CauseNormal, At: at})
-	add(FactCallPhase, CallPhase{Phase: PhaseMenu}) // too late: it has ended
+	add(call.FactCallStarted, call.CallStarted{Node: "n", Info: call.Info{LegID: leg, CallID: id, Direction: call.Inbound, Edge: "sip", Dialled: "4000", Flow: "f", Queue: "q", Language: "en", ReceivedAt: at}})
+	add(call.FactCallAnswered, call.CallAnswered{LegID: leg})
+	add(call.FactCallPhase, call.CallPhase{Phase: call.PhaseMenu})
+	add(call.FactCallStep, call.CallStep{Node: "a", Kind: "menu", Digits: "1"})
+	add(call.FactCallNoted, call.CallNoted{Language: "zh-CN", FlowVersion: 3})
+	add(call.FactCallNoted, call.CallNoted{TrunkID: "00000000-0000-4000-8000-000000000002", TrunkName: "second"})
+	add(call.FactCallPhase, call.CallPhase{Phase: call.PhaseQueued, Queue: "sales"})
+	add(call.FactCallStep, call.CallStep{Node: "b", Kind: "queue"})
+	add(call.FactSegment, call.Segment{ID: hotline.NewID(), Kind: call.SegmentQueue, Queue: "sales", StartedAt: at, EndedAt: at, Reason: "abandoned"})
+	add(call.FactLegEnded, call.LegEnded{LegID: leg, Codec: "PCMU", EndedAt: at, Cause: call.CauseNormal})
+	add(call.FactCallEnded, call.CallEnded{Result: call.ResultAbandoned, Cause: call.CauseNormal, At: at})
+	add(call.FactCallPhase, call.CallPhase{Phase: call.PhaseMenu}) // too late: it has ended
 	return facts
 }
 
@@ -42,7 +44,7 @@ func TestRowsAreTheSameHoweverFactsAreBatched(t *testing.T) {
 	pool := pgtest.New(t)
 	var rows [2]string
 	for i, size := range []int{1, 100} {
-		call, leg := newID(), newID()
+		call, leg := hotline.NewID(), hotline.NewID()
 		facts := lifeOf(t, call, leg)
 		for from := 0; from < len(facts); from += size {
 			err := postgres.Tx(t.Context(), pool, func(tx pgx.Tx) error {

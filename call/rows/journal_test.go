@@ -1,4 +1,4 @@
-package call
+package rows
 
 import (
 	"context"
@@ -17,11 +17,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"hotline"
+	"hotline/call"
 	"hotline/postgres/pgtest"
 )
 
 // runJournal opens a journal and runs it until the returned function is called.
-func runJournal(t *testing.T, cfg JournalConfig, register func(*Journal)) (*Journal, func()) {
+func runJournal(t *testing.T, cfg call.JournalConfig, register func(*call.Journal)) (*call.Journal, func()) {
 	t.Helper()
 	j := openJournal(t, cfg)
 	if register != nil {
@@ -43,7 +44,7 @@ func runJournal(t *testing.T, cfg JournalConfig, register func(*Journal)) (*Jour
 	return j, stop
 }
 
-func openJournal(t *testing.T, cfg JournalConfig) *Journal {
+func openJournal(t *testing.T, cfg call.JournalConfig) *call.Journal {
 	t.Helper()
 	if cfg.Log == nil {
 		cfg.Log = quietLog(t)
@@ -55,7 +56,7 @@ func openJournal(t *testing.T, cfg JournalConfig) *Journal {
 	return j
 }
 
-func flushed(t *testing.T, j *Journal) {
+func flushed(t *testing.T, j *call.Journal) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -65,32 +66,32 @@ func flushed(t *testing.T, j *Journal) {
 }
 
 // fileCall files the facts of one short call.
-func fileCall(t testing.TB, j Filer, i Info, end bool) {
+func fileCall(t testing.TB, j call.Filer, i call.Info, end bool) {
 	t.Helper()
 	now := time.Now()
 	facts := []struct {
-		kind    FactKind
+		kind    call.FactKind
 		payload any
 	}{
-		{FactCallStarted, CallStarted{Info: i, Node: "n1"}},
-		{FactCallAnswered, CallAnswered{LegID: i.LegID}},
-		{FactSegment, Segment{ID: newID(), Kind: SegmentRing, StartedAt: i.ReceivedAt, EndedAt: now, DurationMS: 12, Reason: reasonAnswered}},
-		{FactCallPhase, CallPhase{Phase: PhaseMenu}},
-		{FactCallNoted, CallNoted{Language: "en", FlowVersion: 3}},
-		{FactCallStep, CallStep{Node: "menu", Kind: "menu", Digits: "1"}},
-		{FactCallStep, CallStep{Node: "wait", Kind: "queue"}},
-		{FactCallPhase, CallPhase{Phase: PhaseQueued, Queue: "sales"}},
-		{FactSegment, Segment{ID: newID(), Kind: SegmentMenu, StartedAt: now, EndedAt: now.Add(time.Second), DurationMS: 1000, Reason: reasonMoved}},
+		{call.FactCallStarted, call.CallStarted{Info: i, Node: "n1"}},
+		{call.FactCallAnswered, call.CallAnswered{LegID: i.LegID}},
+		{call.FactSegment, call.Segment{ID: hotline.NewID(), Kind: call.SegmentRing, StartedAt: i.ReceivedAt, EndedAt: now, DurationMS: 12, Reason: "answered"}},
+		{call.FactCallPhase, call.CallPhase{Phase: call.PhaseMenu}},
+		{call.FactCallNoted, call.CallNoted{Language: "en", FlowVersion: 3}},
+		{call.FactCallStep, call.CallStep{Node: "menu", Kind: "menu", Digits: "1"}},
+		{call.FactCallStep, call.CallStep{Node: "wait", Kind: "queue"}},
+		{call.FactCallPhase, call.CallPhase{Phase: call.PhaseQueued, Queue: "sales"}},
+		{call.FactSegment, call.Segment{ID: hotline.NewID(), Kind: call.SegmentMenu, StartedAt: now, EndedAt: now.Add(time.Second), DurationMS: 1000, Reason: "moved"}},
 	}
 	if end {
 		ended := now.Add(3 * time.Second)
 		facts = append(facts, []struct {
-			kind    FactKind
+			kind    call.FactKind
 			payload any
 		}{
-			{FactSegment, Segment{ID: newID(), Kind: SegmentQueue, Queue: "sales", StartedAt: now.Add(time.Second), EndedAt: ended, DurationMS: 2000, Reason: "abandoned"}},
-			{FactLegEnded, LegEnded{LegID: i.LegID, Codec: "PCMA", EndedAt: ended, Cause: CausePeerHangup, Quality: []byte(`{"mos":4.2}`)}},
-			{FactCallEnded, CallEnded{Result: ResultAbandoned, Cause: CausePeerHangup, Queue: "sales", Phase: PhaseQueued, Answered: true, At: ended}},
+			{call.FactSegment, call.Segment{ID: hotline.NewID(), Kind: call.SegmentQueue, Queue: "sales", StartedAt: now.Add(time.Second), EndedAt: ended, DurationMS: 2000, Reason: "abandoned"}},
+			{call.FactLegEnded, call.LegEnded{LegID: i.LegID, Codec: "PCMA", EndedAt: ended, Cause: call.CausePeerHangup, Quality: []byte(`{"mos":4.2}`)}},
+			{call.FactCallEnded, call.CallEnded{Result: call.ResultAbandoned, Cause: call.CausePeerHangup, Queue: "sales", Phase: call.PhaseQueued, Answered: true, At: ended}},
 		}...)
 	}
 	for _, f := range facts {
@@ -106,8 +107,8 @@ func TestOrderAndOnceOverRestarts(t *testing.T) {
 	dir := t.TempDir()
 	var mu sync.Mutex
 	seen := map[string][]int{}
-	register := func(j *Journal) {
-		j.On("test.count", func(ctx context.Context, tx pgx.Tx, f Fact) error {
+	register := func(j *call.Journal) {
+		j.On("test.count", func(ctx context.Context, tx pgx.Tx, f call.Fact) error {
 			var n int
 			if err := f.Decode(&n); err != nil {
 				return err
@@ -122,7 +123,7 @@ func TestOrderAndOnceOverRestarts(t *testing.T) {
 	}
 	const calls, facts = 40, 50
 	for round := range 5 {
-		j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool, SegmentBytes: 20_000, MemoryBytes: 30_000}, register)
+		j, stop := runJournal(t, call.JournalConfig{Dir: dir, Pool: pool, SegmentBytes: 20_000, MemoryBytes: 30_000}, register)
 		for n := range facts {
 			for c := range calls {
 				if err := j.File(fmt.Sprint("call-", c), "test.count", round*facts+n); err != nil {
@@ -137,7 +138,7 @@ func TestOrderAndOnceOverRestarts(t *testing.T) {
 		seen[c] = nil // a transaction that was cut may have run its appliers
 	}
 	mu.Unlock()
-	j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool, SegmentBytes: 20_000, MemoryBytes: 30_000}, register)
+	j, stop := runJournal(t, call.JournalConfig{Dir: dir, Pool: pool, SegmentBytes: 20_000, MemoryBytes: 30_000}, register)
 	flushed(t, j)
 	if held := j.Stats().Memory; held != 0 {
 		t.Errorf("%d bytes are taken to be held", held)
@@ -161,9 +162,9 @@ func TestOrderAndOnceOverRestarts(t *testing.T) {
 
 func TestPoisonIsQuarantinedAndTheRestMovesOn(t *testing.T) {
 	pool := pgtest.New(t)
-	j, _ := runJournal(t, JournalConfig{Dir: t.TempDir(), Pool: pool, Tries: 3}, func(j *Journal) {
-		j.On(FactCallStep, func(ctx context.Context, tx pgx.Tx, f Fact) error {
-			var s CallStep
+	j, _ := runJournal(t, call.JournalConfig{Dir: t.TempDir(), Pool: pool, Tries: 3}, func(j *call.Journal) {
+		j.On(call.FactCallStep, func(ctx context.Context, tx pgx.Tx, f call.Fact) error {
+			var s call.CallStep
 			if err := f.Decode(&s); err != nil {
 				return err
 			}
@@ -183,17 +184,17 @@ func TestPoisonIsQuarantinedAndTheRestMovesOn(t *testing.T) {
 	for _, poison := range []string{"error", "sql", "panic", "none"} {
 		i := testInfo()
 		ids = append(ids, i.CallID)
-		if err := j.File(i.CallID, FactCallStarted, CallStarted{Info: i, Node: "n"}); err != nil {
+		if err := j.File(i.CallID, call.FactCallStarted, call.CallStarted{Info: i, Node: "n"}); err != nil {
 			t.Fatal(err)
 		}
-		j.File(i.CallID, FactCallStep, CallStep{Node: poison})
-		j.File(i.CallID, FactCallStep, CallStep{Node: "after"})
-		j.File(i.CallID, FactCallEnded, CallEnded{Result: ResultCompleted, At: time.Now()})
+		j.File(i.CallID, call.FactCallStep, call.CallStep{Node: poison})
+		j.File(i.CallID, call.FactCallStep, call.CallStep{Node: "after"})
+		j.File(i.CallID, call.FactCallEnded, call.CallEnded{Result: call.ResultCompleted, At: time.Now()})
 	}
 	flushed(t, j)
 	for _, id := range ids {
 		d := get(t, pool, id)
-		if d.Result != ResultCompleted || d.Path[len(d.Path)-1].Node != "after" {
+		if d.Result != call.ResultCompleted || d.Path[len(d.Path)-1].Node != "after" {
 			t.Errorf("call %s: %+v", id, d)
 		}
 	}
@@ -247,8 +248,8 @@ func TestKill9(t *testing.T) {
 	}
 	var mu sync.Mutex
 	got := 0
-	j, _ := runJournal(t, JournalConfig{Dir: dir, Pool: pgtest.New(t)}, func(j *Journal) {
-		j.On("test.count", func(_ context.Context, _ pgx.Tx, f Fact) error {
+	j, _ := runJournal(t, call.JournalConfig{Dir: dir, Pool: pgtest.New(t)}, func(j *call.Journal) {
+		j.On("test.count", func(_ context.Context, _ pgx.Tx, f call.Fact) error {
 			var n int
 			if err := f.Decode(&n); err != nil {
 				return err
@@ -272,7 +273,7 @@ func TestKill9(t *testing.T) {
 }
 
 func fileForEver(dir string) {
-	j, err := OpenJournal(JournalConfig{Dir: dir})
+	j, err := OpenJournal(call.JournalConfig{Dir: dir})
 	for n := 0; err == nil; n++ {
 		if err = j.File("one", "test.count", n); err == nil {
 			fmt.Println(n)
@@ -292,7 +293,7 @@ func TestTornAndDamagedTails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			j := openJournal(t, JournalConfig{Dir: dir, Pool: pool})
+			j := openJournal(t, call.JournalConfig{Dir: dir, Pool: pool})
 			for n := range 10 {
 				j.File("one", "test.count", n)
 			}
@@ -306,11 +307,11 @@ func TestTornAndDamagedTails(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 { // what is written behind a torn tail is found again too
-				j = openJournal(t, JournalConfig{Dir: dir, Pool: pool})
+				j = openJournal(t, call.JournalConfig{Dir: dir, Pool: pool})
 				j.File("one", "test.count", 0)
 				j.Close()
 			}
-			j = openJournal(t, JournalConfig{Dir: dir, Pool: pool})
+			j = openJournal(t, call.JournalConfig{Dir: dir, Pool: pool})
 			defer j.Close()
 			if d := j.Depth(); d < 11 {
 				t.Errorf("%d facts are left", d)
@@ -321,18 +322,18 @@ func TestTornAndDamagedTails(t *testing.T) {
 
 func TestTwoProcessesCannotShareAJournal(t *testing.T) {
 	dir := t.TempDir()
-	j := openJournal(t, JournalConfig{Dir: dir})
-	if _, err := OpenJournal(JournalConfig{Dir: dir}); hotline.KindOf(err) != hotline.Conflict {
+	j := openJournal(t, call.JournalConfig{Dir: dir})
+	if _, err := OpenJournal(call.JournalConfig{Dir: dir}); hotline.KindOf(err) != hotline.Conflict {
 		t.Errorf("%v", err)
 	}
 	j.Close()
-	j = openJournal(t, JournalConfig{Dir: dir})
+	j = openJournal(t, call.JournalConfig{Dir: dir})
 	j.Close()
 }
 
 // filed is what the tests of the journal look at of a call's row; the rest of it is looked at by package archive.
 type filed struct {
-	Result Result
+	Result call.Result
 	Path   []step
 }
 

@@ -1,4 +1,4 @@
-package call
+package rows
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sys/unix"
 
+	"hotline/call"
 	"hotline/postgres/pgtest"
 )
 
@@ -112,7 +113,7 @@ func (c *cable) set(cut bool) {
 // Fault: PostgreSQL is away for a while. Filing goes on without waiting, the journal says that it is degraded, and catches up.
 func TestTheDatabaseGoesAwayAndComesBack(t *testing.T) {
 	cable, pool := newCable(t)
-	j, _ := runJournal(t, JournalConfig{Dir: t.TempDir(), Pool: pool, MemoryBytes: 40_000}, nil)
+	j, _ := runJournal(t, call.JournalConfig{Dir: t.TempDir(), Pool: pool, MemoryBytes: 40_000}, nil)
 	var ids []string
 	file := func(n int) {
 		for range n {
@@ -165,15 +166,15 @@ func TestTheDatabaseIsAwayAtTheStart(t *testing.T) {
 	cable, pool := newCable(t)
 	cable.set(true)
 	dir := t.TempDir()
-	j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool}, nil)
+	j, stop := runJournal(t, call.JournalConfig{Dir: dir, Pool: pool}, nil)
 	i := testInfo()
 	fileCall(t, j, i, true)
 	eventually(t, j.Degraded)
 	stop()
 	cable.set(false)
-	j, _ = runJournal(t, JournalConfig{Dir: dir, Pool: pool}, nil)
+	j, _ = runJournal(t, call.JournalConfig{Dir: dir, Pool: pool}, nil)
 	flushed(t, j)
-	if d := get(t, pool, i.CallID); d.Result != ResultAbandoned {
+	if d := get(t, pool, i.CallID); d.Result != call.ResultAbandoned {
 		t.Errorf("%+v", d)
 	}
 }
@@ -184,7 +185,7 @@ func TestTheDiskIsFull(t *testing.T) {
 	cable, pool := newCable(t)
 	cable.set(true)
 	dir := t.TempDir()
-	j, stop := runJournal(t, JournalConfig{Dir: dir, Pool: pool}, nil)
+	j, stop := runJournal(t, call.JournalConfig{Dir: dir, Pool: pool}, nil)
 	i := testInfo()
 	limit := limitFiles(t)
 	var filed int
@@ -204,12 +205,12 @@ func TestTheDiskIsFull(t *testing.T) {
 	eventually(t, func() bool { return j.Stats().Loose == 0 && j.Stats().DiskErr == "" })
 	stop() // and now a restart: nothing is lost
 	cable.set(false)
-	j, _ = runJournal(t, JournalConfig{Dir: dir, Pool: pool}, nil)
+	j, _ = runJournal(t, call.JournalConfig{Dir: dir, Pool: pool}, nil)
 	if d := j.Depth(); d != filed+12 {
 		t.Errorf("%d facts are in the files, %d were filed", d, filed+12)
 	}
 	flushed(t, j)
-	if d := get(t, pool, i.CallID); d.Result != ResultAbandoned || len(d.Path) != 2 {
+	if d := get(t, pool, i.CallID); d.Result != call.ResultAbandoned || len(d.Path) != 2 {
 		t.Errorf("%+v", d)
 	}
 }
@@ -232,7 +233,7 @@ func limitFiles(t *testing.T) (lift func()) {
 
 // The bar is 500 calls filed a second, each with its twelve facts, in the rows of calls, legs and segments.
 func BenchmarkCallsFiled(b *testing.B) {
-	j, err := OpenJournal(JournalConfig{Dir: b.TempDir(), Pool: pgtest.New(b), Log: quietLog(b)})
+	j, err := OpenJournal(call.JournalConfig{Dir: b.TempDir(), Pool: pgtest.New(b), Log: quietLog(b)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -255,13 +256,13 @@ func BenchmarkCallsFiled(b *testing.B) {
 }
 
 func BenchmarkFile(b *testing.B) {
-	j, err := OpenJournal(JournalConfig{Dir: b.TempDir()})
+	j, err := OpenJournal(call.JournalConfig{Dir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer j.Close()
 	for b.Loop() {
-		if err := j.File("one", FactCallStep, CallStep{Node: "menu", Kind: "menu", Digits: "1"}); err != nil {
+		if err := j.File("one", call.FactCallStep, call.CallStep{Node: "menu", Kind: "menu", Digits: "1"}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -270,7 +271,7 @@ func BenchmarkFile(b *testing.B) {
 // An idle journal holds no more than its smallest files.
 func TestFilesAreCleared(t *testing.T) {
 	dir := t.TempDir()
-	j, _ := runJournal(t, JournalConfig{Dir: dir, Pool: pgtest.New(t), SegmentBytes: 64_000}, nil)
+	j, _ := runJournal(t, call.JournalConfig{Dir: dir, Pool: pgtest.New(t), SegmentBytes: 64_000}, nil)
 	for range 100 {
 		fileCall(t, j, testInfo(), true)
 	}

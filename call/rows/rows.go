@@ -1,14 +1,29 @@
-package call
+// Package rows keeps the rows of calls, legs and segments in PostgreSQL: it applies the facts of package call. Start at [OpenJournal].
+package rows
 
 import (
 	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"hotline/call"
+	"hotline/call/journal"
 )
+
+// OpenJournal opens the journal. It writes the rows of calls, legs and segments before anybody else applies a fact.
+func OpenJournal(cfg call.JournalConfig) (*call.Journal, error) {
+	j, err := journal.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	j.OnBatch(applyRows, slices.Collect(maps.Keys(taking))...)
+	return j, nil
+}
 
 // rowWriter gathers what the facts of one transaction say of calls, legs and segments, and writes each row once: a call that rings,
 // passes a menu and hangs up within a batch is one row inserted, not one inserted and seven times updated.
@@ -23,10 +38,10 @@ type rowWriter struct {
 // callRow is what a transaction knows of a call: all of it when it has started here, else what has changed.
 type callRow struct {
 	id          string
-	started     *CallStarted
+	started     *call.CallStarted
 	at          time.Time
 	answeredAt  *time.Time
-	phase       Phase
+	phase       call.Phase
 	queue       string
 	path        []step
 	language    string
@@ -34,30 +49,30 @@ type callRow struct {
 	flowVersion int64
 	trunk       [2]string      // id and name
 	kept        map[string]any // what has changed of the column resume; nil: nothing
-	ended       *CallEnded
+	ended       *call.CallEnded
 }
 
 // step is an entry of the column call.path.
 type step struct {
 	At time.Time `json:"at"`
-	CallStep
+	call.CallStep
 }
 
 // legRow is the same of a leg.
 type legRow struct {
 	id, callID string
-	started    *LegStarted
+	started    *call.LegStarted
 	answeredAt *time.Time
-	ended      *LegEnded
+	ended      *call.LegEnded
 }
 
 type segmentRow struct {
 	callID string
-	Segment
+	call.Segment
 }
 
 // applyRows writes the rows that facts speak of.
-func applyRows(ctx context.Context, tx pgx.Tx, facts []Fact) error {
+func applyRows(ctx context.Context, tx pgx.Tx, facts []call.Fact) error {
 	rows, batch := newRowWriter(), &pgx.Batch{}
 	for _, f := range facts {
 		if err := rows.take(f); err != nil {
@@ -72,7 +87,7 @@ func newRowWriter() *rowWriter {
 	return &rowWriter{byCall: map[string]*callRow{}, byLeg: map[string]*legRow{}}
 }
 
-func (w *rowWriter) call(id string) *callRow {
+func (w *rowWriter) callOf(id string) *callRow {
 	c := w.byCall[id]
 	if c == nil {
 		c = &callRow{id: id}
@@ -93,23 +108,23 @@ func (w *rowWriter) leg(id, callID string) *legRow {
 }
 
 // taking says what each kind of fact means for the rows; the kinds that are missing mean nothing.
-var taking = map[FactKind]func(*rowWriter, Fact) error{
-	FactCallStarted:  of((*rowWriter).callStarted),
-	FactCallAnswered: of((*rowWriter).callAnswered),
-	FactCallPhase:    of((*rowWriter).callPhase),
-	FactCallStep:     of((*rowWriter).callStep),
-	FactCallNoted:    of((*rowWriter).callNoted),
-	FactCallResumed:  of((*rowWriter).callResumed),
-	FactCallSeated:   of((*rowWriter).callSeated),
-	FactCallEnded:    of((*rowWriter).callEnded),
-	FactLegStarted:   of((*rowWriter).legStarted),
-	FactLegEnded:     of((*rowWriter).legEnded),
-	FactSegment:      of((*rowWriter).segment),
+var taking = map[call.FactKind]func(*rowWriter, call.Fact) error{
+	call.FactCallStarted:  of((*rowWriter).callStarted),
+	call.FactCallAnswered: of((*rowWriter).callAnswered),
+	call.FactCallPhase:    of((*rowWriter).callPhase),
+	call.FactCallStep:     of((*rowWriter).callStep),
+	call.FactCallNoted:    of((*rowWriter).callNoted),
+	call.FactCallResumed:  of((*rowWriter).callResumed),
+	call.FactCallSeated:   of((*rowWriter).callSeated),
+	call.FactCallEnded:    of((*rowWriter).callEnded),
+	call.FactLegStarted:   of((*rowWriter).legStarted),
+	call.FactLegEnded:     of((*rowWriter).legEnded),
+	call.FactSegment:      of((*rowWriter).segment),
 }
 
 // of decodes the payload for a method.
-func of[P any](take func(*rowWriter, Fact, P)) func(*rowWriter, Fact) error {
-	return func(w *rowWriter, f Fact) error {
+func of[P any](take func(*rowWriter, call.Fact, P)) func(*rowWriter, call.Fact) error {
+	return func(w *rowWriter, f call.Fact) error {
 		var p P
 		if err := f.Decode(&p); err != nil {
 			return err
@@ -120,24 +135,24 @@ func of[P any](take func(*rowWriter, Fact, P)) func(*rowWriter, Fact) error {
 }
 
 // take notes what a fact says.
-func (w *rowWriter) take(f Fact) error {
+func (w *rowWriter) take(f call.Fact) error {
 	if take := taking[f.Kind]; take != nil {
 		return take(w, f)
 	}
 	return nil
 }
 
-func (w *rowWriter) callStarted(f Fact, p CallStarted) {
-	c := w.call(f.CallID)
+func (w *rowWriter) callStarted(f call.Fact, p call.CallStarted) {
+	c := w.callOf(f.CallID)
 	c.started, c.at = &p, p.Info.ReceivedAt
-	w.leg(p.Info.LegID, f.CallID).started = &LegStarted{
+	w.leg(p.Info.LegID, f.CallID).started = &call.LegStarted{
 		LegID: p.Info.LegID, Direction: p.Info.Direction, Edge: p.Info.Edge, ForeignID: p.Info.ForeignID, Remote: p.Info.Remote,
 		Party: p.Info.Caller, StartedAt: p.Info.ReceivedAt,
 	}
 }
 
-func (w *rowWriter) callAnswered(f Fact, p CallAnswered) {
-	c, l := w.call(f.CallID), w.leg(p.LegID, f.CallID)
+func (w *rowWriter) callAnswered(f call.Fact, p call.CallAnswered) {
+	c, l := w.callOf(f.CallID), w.leg(p.LegID, f.CallID)
 	at := f.At
 	if c.answeredAt == nil {
 		c.answeredAt = &at
@@ -150,24 +165,24 @@ func (w *rowWriter) callAnswered(f Fact, p CallAnswered) {
 	}
 }
 
-func (w *rowWriter) callPhase(f Fact, p CallPhase) {
-	if c := w.call(f.CallID); c.ended == nil {
+func (w *rowWriter) callPhase(f call.Fact, p call.CallPhase) {
+	if c := w.callOf(f.CallID); c.ended == nil {
 		c.phase = p.Phase
 		if p.Queue != "" {
 			c.queue = p.Queue
 		}
-		if p.Place != nil || p.Agent != "" || p.Phase == PhaseTalking {
+		if p.Place != nil || p.Agent != "" || p.Phase == call.PhaseTalking {
 			c.keep("place", p.Place)
 			c.keep("agent", p.Agent)
 		}
-		if p.Phase == PhaseTalking {
+		if p.Phase == call.PhaseTalking {
 			c.keep("talking", f.At)
 		}
 	}
 }
 
-func (w *rowWriter) callStep(f Fact, p CallStepped) {
-	c := w.call(f.CallID)
+func (w *rowWriter) callStep(f call.Fact, p call.CallStepped) {
+	c := w.callOf(f.CallID)
 	c.path = append(c.path, step{f.At.Truncate(time.Millisecond), p.CallStep})
 	if p.Next != "" {
 		c.keep("node", p.Next)
@@ -190,30 +205,32 @@ func (c *callRow) keep(key string, value any) {
 	c.kept[key] = value
 }
 
-func (w *rowWriter) callNoted(f Fact, p CallNoted) {
-	c := w.call(f.CallID)
+func (w *rowWriter) callNoted(f call.Fact, p call.CallNoted) {
+	c := w.callOf(f.CallID)
 	c.language, c.flow, c.flowVersion = cmp.Or(p.Language, c.language), cmp.Or(p.Flow, c.flow), cmp.Or(p.FlowVersion, c.flowVersion)
 	if p.TrunkID != "" {
 		c.trunk = [2]string{p.TrunkID, p.TrunkName}
 	}
 }
 
-func (w *rowWriter) callResumed(f Fact, _ CallResumed) {
-	c := w.call(f.CallID)
-	c.path = append(c.path, step{f.At.Truncate(time.Millisecond), CallStep{Kind: "resumed"}})
+func (w *rowWriter) callResumed(f call.Fact, _ call.CallResumed) {
+	c := w.callOf(f.CallID)
+	c.path = append(c.path, step{f.At.Truncate(time.Millisecond), call.CallStep{Kind: "resumed"}})
 }
 
-func (w *rowWriter) callSeated(f Fact, p CallSeated) { w.call(f.CallID).keep("seating", p.Seating) }
+func (w *rowWriter) callSeated(f call.Fact, p call.CallSeated) {
+	w.callOf(f.CallID).keep("seating", p.Seating)
+}
 
-func (w *rowWriter) callEnded(f Fact, p CallEnded) {
-	if c := w.call(f.CallID); c.ended == nil {
-		c.ended, c.phase = &p, PhaseEnded
+func (w *rowWriter) callEnded(f call.Fact, p call.CallEnded) {
+	if c := w.callOf(f.CallID); c.ended == nil {
+		c.ended, c.phase = &p, call.PhaseEnded
 	}
 }
 
-func (w *rowWriter) legStarted(f Fact, p LegStarted) { w.leg(p.LegID, f.CallID).started = &p }
+func (w *rowWriter) legStarted(f call.Fact, p call.LegStarted) { w.leg(p.LegID, f.CallID).started = &p }
 
-func (w *rowWriter) legEnded(f Fact, p LegEnded) {
+func (w *rowWriter) legEnded(f call.Fact, p call.LegEnded) {
 	l := w.leg(p.LegID, f.CallID)
 	if l.ended == nil {
 		l.ended = &p
@@ -223,7 +240,7 @@ func (w *rowWriter) legEnded(f Fact, p LegEnded) {
 	}
 }
 
-func (w *rowWriter) segment(f Fact, p Segment) {
+func (w *rowWriter) segment(f call.Fact, p call.Segment) {
 	w.segments = append(w.segments, segmentRow{f.CallID, p})
 }
 
@@ -252,8 +269,8 @@ func (w *rowWriter) write(b *pgx.Batch) {
 // before it marked the fact as applied.
 func (c *callRow) insert(b *pgx.Batch) {
 	i := c.started.Info
-	phase := cmp.Or(c.phase, PhaseRinging)
-	ended := cmp.Or(c.ended, &CallEnded{})
+	phase := cmp.Or(c.phase, call.PhaseRinging)
+	ended := cmp.Or(c.ended, &call.CallEnded{})
 	b.Queue(`
 		insert into call (id, node, direction, phase, caller, caller_name, verified, dialled, trunk_id, trunk_name, flow, flow_version, queue, language,
 			started_at, answered_at, path, ended_at, result, cause, resume)
@@ -267,7 +284,7 @@ func (c *callRow) insert(b *pgx.Batch) {
 // update writes what changed of a call that started before. "phase <> 'ended'" means the same as "ended_at is null", but does not
 // tempt the planner to walk the index of all open calls.
 func (c *callRow) update(b *pgx.Batch) {
-	ended := cmp.Or(c.ended, &CallEnded{})
+	ended := cmp.Or(c.ended, &call.CallEnded{})
 	b.Queue(`
 		update call set answered_at = coalesce(answered_at, $2), path = path || $3::jsonb, language = coalesce(nullif($4, ''), language),
 			flow = coalesce(nullif($5, ''), flow), flow_version = coalesce(nullif($6, 0::bigint), flow_version),
@@ -313,7 +330,7 @@ func momentOrNull(t time.Time) *time.Time {
 }
 
 func (l *legRow) insert(b *pgx.Batch) {
-	s, ended := l.started, cmp.Or(l.ended, &LegEnded{})
+	s, ended := l.started, cmp.Or(l.ended, &call.LegEnded{})
 	b.Queue(`
 		insert into call_leg (id, call_id, direction, edge, foreign_id, remote, party, started_at, answered_at, ended_at, cause, codec, quality)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
@@ -323,7 +340,7 @@ func (l *legRow) insert(b *pgx.Batch) {
 }
 
 func (l *legRow) update(b *pgx.Batch) {
-	ended := cmp.Or(l.ended, &LegEnded{})
+	ended := cmp.Or(l.ended, &call.LegEnded{})
 	b.Queue(`
 		update call_leg set answered_at = coalesce(answered_at, $2), cause = case when $3::timestamptz is null then cause else $4 end,
 			codec = case when $3::timestamptz is null then codec else $5 end, quality = case when $3::timestamptz is null then quality else $6 end,
