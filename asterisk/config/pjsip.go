@@ -306,7 +306,8 @@ func codecs(names []string) string {
 	return strings.Join(out, ",")
 }
 
-// dtmf is how digits travel. With inband, Asterisk leaves them in the audio: Hotline hears them itself, when the key goes down.
+// dtmf is how digits travel. With auto they are events, and where the other side has none Asterisk listens for the tones: it alone knows
+// what was agreed on. With inband, Asterisk leaves them in the audio: Hotline hears them itself, when the key goes down.
 func dtmf(mode string) string {
-	return map[string]string{"": "rfc4733", "auto": "rfc4733", "rfc4733": "rfc4733", "info": "info", "inband": "none"}[mode]
+	return map[string]string{"": "auto", "auto": "auto", "rfc4733": "rfc4733", "info": "info", "inband": "none"}[mode]
 }

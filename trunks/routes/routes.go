@@ -3,7 +3,7 @@
 // It owns the tables outbound_route, outbound_limits and outbound_usage and the picture of them in memory from which calls are
 // routed, also while the database is away. A route is a trunk group: the trunks are tried in order, then those of the next route
 // that has the destination. The routes are the allow-list: what no enabled route has is refused; so are premium-rate numbers unless
-// a route says otherwise, denied prefixes, and whatever is above the caps of a day. It dials nothing: sip.Edge does. Start at
+// a route says otherwise, denied prefixes, and whatever is above the caps of a day. It dials nothing: package callout does. Start at
 // [Open] and [Book.Begin].
 package routes
 
