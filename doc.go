@@ -27,8 +27,8 @@
 //
 // # A call out
 //
-// softphone asks trunks/routes whether the number may be called, ivr originates a call whose own leg is dialled, and the edge of the
-// route's first trunk (sip.Edge.Dial, asterisk.Edge.Dial) tries the trunks in their order.
+// softphone asks trunks/routes whether the number may be called, ivr originates a call whose own leg is dialled, and
+// trunks/callout tries the route's trunks in their order, each by the edge that carries it (sip.Edge.Dial, asterisk.Edge.Dial).
 //
 // # A call that outlives the process
 //

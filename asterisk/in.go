@@ -101,15 +101,14 @@ func (n *node) incoming(a arrival) {
 	n.counts.accepted.Add(1)
 }
 
-// admits says whether one more call may be had of a trunk: Asterisk gets slow at once when it has too much to do, so it is refused
-// before.
+// admits says whether one more call may be had of a trunk.
 func (n *node) admits(t *trunks.Trunk) bool {
 	if n.e.legs() >= n.e.cfg.MaxCalls || n.e.ctx.Err() != nil || !n.e.lines.admit(t) {
 		return false
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.drained == nil && n.settling < unsettled && n.fresh.Take(time.Now(), newPerSecond, newBurst)
+	return n.drained == nil && n.making.admits()
 }
 
 func (n *node) inboundLeg(a arrival, t *trunks.Trunk, number trunks.Number) *Leg {

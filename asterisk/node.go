@@ -13,7 +13,6 @@ import (
 
 	"hotline/asterisk/ari"
 	"hotline/call"
-	"hotline/trunks/rate"
 )
 
 // The ids of what we make in Asterisk begin with these.
@@ -23,12 +22,7 @@ const (
 	bridgePrefix = "hl-b-"
 )
 
-const (
-	newPerSecond = 400.0            // calls that one Asterisk may bring: above 500 a second Stasis collapses, however fast the machine
-	newBurst     = 100.0            // may come at once
-	unsettled    = 60               // calls of one node whose audio is not connected yet; more, and it is too slow for any new one
-	lookEvery    = 10 * time.Second // at endpoints, and for what is left over
-)
+const lookEvery = 10 * time.Second // at endpoints, and for what is left over
 
 // lostAfter is how long the legs of a node are kept without a connection. Shorter in tests.
 var lostAfter = 30 * time.Second
@@ -49,8 +43,7 @@ type node struct {
 	drained   *Drained        // nil: it takes calls
 	up        bool            // connected, and reconciled since
 	downAt    time.Time
-	fresh     rate.Bucket
-	settling  int             // legs whose audio is not connected yet
+	making    making          // legs whose audio is not connected yet
 	suspects  map[string]bool // ids in our name that nobody owned at the last look
 	endpoints map[string]endpoint
 }
@@ -70,7 +63,7 @@ func newNode(e *Edge, cfg ari.Config) (*node, error) {
 		cfg.App = "hotline"
 	}
 	n := &node{
-		e: e, name: cfg.Name, app: cfg.App, log: e.log.With("node", cfg.Name), legs: map[*Leg]bool{}, owns: map[string]*Leg{},
+		e: e, name: cfg.Name, app: cfg.App, log: e.log.With("node", cfg.Name), legs: map[*Leg]bool{}, owns: map[string]*Leg{}, making: newMaking(),
 		suspects: map[string]bool{}, endpoints: map[string]endpoint{},
 	}
 	if cfg.Log == nil {

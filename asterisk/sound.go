@@ -33,7 +33,7 @@ type sound struct {
 	tries         int // that failed
 	ready         bool
 	stalled       bool          // Asterisk was lost while they were made: again after the reconnect
-	counted       bool          // among those of the node that are not ready
+	since         time.Time     // it is among those of the node that are not ready; zero: it is not
 	hush          bool          // something may play to the channel: it comes from the dialplan
 	held          bool          // the peer has put us on hold
 	waiting       []func(error) // Answer, until it is ready
@@ -170,20 +170,21 @@ func (l *Leg) join() {
 
 // settle counts the leg among those whose audio is being connected, settled no more.
 func (s *sound) settle(n *node) {
-	if !s.counted {
-		s.counted = true
+	if s.since.IsZero() {
+		s.since = time.Now()
 		n.mu.Lock()
-		n.settling++
+		n.making.now++
 		n.mu.Unlock()
 	}
 }
 
 func (s *sound) settled(n *node) {
-	if s.counted {
-		s.counted = false
+	if !s.since.IsZero() {
+		now := time.Now()
 		n.mu.Lock()
-		n.settling--
+		n.making.done(now.Sub(s.since), now)
 		n.mu.Unlock()
+		s.since = time.Time{}
 	}
 }
 
