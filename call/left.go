@@ -116,6 +116,9 @@ func (c *Call) restore(l *Left) {
 	c.segment = openSegment{kind: l.Phase.Segment(), queue: l.Queue, at: l.Since}
 	if l.Phase == PhaseTalking {
 		v.Agent, c.segment.agent = l.Stage.Agent, l.Stage.Agent
+		if l.Stage.Talking != nil {
+			v.PhaseAt = *l.Stage.Talking
+		}
 		if l.onHold() {
 			c.segment.kind = SegmentHold
 		}

@@ -14,6 +14,7 @@ const (
 	reasonAbandoned = "abandoned" // the caller hung up
 	reasonMoved     = "moved"     // the call went on to the next phase
 	reasonAnswered  = "answered"
+	reasonResumed   = "resumed" // by another process
 )
 
 func newID() string { return hotline.NewID() }

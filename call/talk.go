@@ -124,12 +124,16 @@ func (t *Talk) hold(ctx context.Context) (TalkEnd, error) {
 
 // begin enters the phase; an outbound call that rings enters it when it is taken.
 func (t *Talk) begin() {
-	if t.since == nil && t.call.answered() {
+	why := reasonAnswered
+	switch {
+	case t.since != nil: // it was left by another process
+		why = reasonResumed
+	case t.call.answered():
 		now := time.Now()
 		t.since = &now
 		t.call.enterTalk(t.agent())
 	}
-	t.changed(reasonAnswered)
+	t.changed(why)
 }
 
 // changed makes the room, the segment and what is shown what the conversation has become.

@@ -5,6 +5,9 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +36,7 @@ type party struct {
 }
 
 // TestAsteriskKillTogether kills the product while a caller talks with somebody outside, an agent asks somebody outside, and three hold a
-// conference with a desk phone: all of it goes on, whole. Then it is killed once more while an agent is on a call out.
+// conference with a desk phone: all of it goes on, whole. Then once more, with a call out and somebody who is gone when it is back.
 func TestAsteriskKillTogether(t *testing.T) {
 	t.Parallel()
 	h, p := startOnAsterisk(t)
@@ -56,7 +59,7 @@ func TestAsteriskKillTogether(t *testing.T) {
 	for from, result := range map[string]string{handed: "transferred", consults: "transferred", meets: "answered"} {
 		h.wentOn(from, x.ids[from], result)
 	}
-	x.dialsThrough()
+	x.again()
 	a.clean()
 	s.clean()
 	p.empty(h)
@@ -173,44 +176,100 @@ func (x *party) part() {
 	x.s.closes(as, x.ids[meets])
 }
 
-// dialsThrough: an agent's call out goes on after another kill.
-func (x *party) dialsThrough() {
+// again kills the product once more: an agent's call out goes on, and an agent who asked somebody that is gone by then is told so, and
+// takes the caller back.
+func (x *party) again() {
 	x.t.Helper()
+	const from = "+8613800138134"
+	x.talks(x.a, from, callerHz)
 	mark := x.a.mark()
-	o := x.takes(otherHz, func() { x.a.must("call.dial", map[string]any{"phone": mobile}) })
-	id := field(x.a.phase(mark, "talking").Data, "id")
-	o.hears([]float64{agentHz}, nil)
-	mark = x.a.mark()
+	o := x.takes(askedHz, func() { x.a.must("call.consult", number(mobile)) })
+	x.a.asks(mark, "talking")
+	out, mark := x.dialsOut()
+	at := x.a.mark()
 	x.kill()
-	x.start()
-	x.a.up(mark)
-	x.a.phase(mark, "talking")
-	o.hears([]float64{agentHz}, nil)
-	x.a.hears([]float64{otherHz}, []float64{agentHz})
-	mark = x.a.mark()
 	o.hangup()
-	x.a.closes(mark, id)
-	x.wentOn(mobile, id, "answered")
+	x.start()
+	x.a.do("sees", map[string]any{"selector": "text=+86 139 0013 9000 could not be connected again"})
+	x.a.up(at)
+	x.s.up(mark)
+	x.s.phase(mark, "talking")
+	out.hears([]float64{supervisorHz}, nil)
+	x.s.hears([]float64{handedToHz}, []float64{supervisorHz, callerHz})
+	x.a.asks(at, "failed")
+	x.lines[from].hearsMusic(agentHz)
+	x.a.must("call.consult.cancel", nil)
+	x.lines[from].hears([]float64{agentHz}, nil)
+	mark = x.s.mark()
+	out.hangup()
+	x.s.closes(mark, x.ids[mobile])
+	x.wentOn(mobile, x.ids[mobile], "answered")
+	at = x.a.mark()
+	x.lines[from].hangup()
+	x.a.closes(at, x.ids[from])
+	x.wentOn(from, x.ids[from], "answered")
+	x.told(from)
 }
 
-// shown checks what the board and the agents' states say a moment after the kill.
+// dialsOut has the supervisor call somebody outside.
+func (x *party) dialsOut() (out *line, mark int) {
+	x.t.Helper()
+	mark = x.s.mark()
+	out = x.takes(handedToHz, func() { x.s.must("call.dial", map[string]any{"phone": mobile}) })
+	x.ids[mobile] = field(x.s.phase(mark, "talking").Data, "id")
+	out.hears([]float64{supervisorHz}, nil)
+	return out, x.s.mark()
+}
+
+// told checks that the ticket says who was lost.
+func (x *party) told(from string) {
+	x.t.Helper()
+	var timeline page[struct {
+		Kind string         `json:"kind"`
+		Data map[string]any `json:"data"`
+	}]
+	x.api("GET", fmt.Sprintf("/api/v1/tickets/%d/timeline", x.house.call(x.ids[from]).Ticket), nil, &timeline)
+	for _, e := range timeline.Items {
+		if e.Kind == "party_lost" && e.Data["number"] == mobile && e.Data["consult"] == true {
+			return
+		}
+	}
+	x.t.Errorf("the ticket does not say that %s was lost: %+v", mobile, timeline.Items)
+}
+
+// shown checks what the board says a moment after the kill: the agents are in their calls, and the calls are what they were.
 func (x *party) shown() {
 	x.t.Helper()
 	var board struct {
 		Agents []struct {
-			ID    string `json:"id"`
 			State string `json:"state"`
+			Call  string `json:"call_id"`
 		} `json:"agents"`
 		Calls []struct {
-			ID     string `json:"id"`
-			Phase  string `json:"phase"`
-			Number string `json:"number"`
+			ID     string    `json:"id"`
+			Phase  string    `json:"phase"`
+			Number string    `json:"number"`
+			Since  time.Time `json:"since"`
 			Agent  *struct {
-				ID string `json:"id"`
+				Name string `json:"name"`
 			} `json:"agent"`
 		} `json:"calls"`
 	}
 	x.api("GET", "/api/v1/board", nil, &board)
-	raw, _ := json.Marshal(board)
-	x.t.Logf("board: %s", raw)
+	var said []string
+	for _, c := range board.Calls {
+		who := ""
+		if c.Agent != nil {
+			who = c.Agent.Name
+		}
+		said = append(said, strings.Join([]string{c.Phase, who, c.Number}, " "))
+	}
+	if want := []string{"talking  " + mobile, "consulting Agent " + mobile, "conference Supervisor " + deskPhones[0]}; !slices.Equal(said, want) {
+		x.t.Errorf("the board shows %q, want %q", said, want)
+	}
+	for _, g := range board.Agents {
+		if g.State != "talking" || g.Call != x.ids[consults] && g.Call != x.ids[meets] {
+			x.t.Errorf("the board shows an agent as %+v", g)
+		}
+	}
 }

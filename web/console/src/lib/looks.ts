@@ -2,7 +2,7 @@
 import type { Component } from 'vue'
 import {
   ArrowDown, BadgeCheck, CalendarClock, ChevronsUp, ChevronUp, Circle, CircleAlert, CircleCheck, CircleDashed, CircleDot, CircleHelp, CirclePause, CircleSlash, CircleX, Equal, GitBranch, Globe, Hash, Keyboard, Languages, ListOrdered, MessageCircle, Phone,
-  PhoneForwarded, PhoneMissed, PhoneOff, Repeat, Scissors, Ticket, Undo2, UserCheck, Voicemail,
+  PhoneForwarded, PhoneMissed, PhoneOff, Repeat, RotateCw, Scissors, Ticket, Undo2, UserCheck, Voicemail,
 } from '@lucide/vue'
 import type { Level, Priority, TicketState } from '@/api/types'
 import type { Tone } from '@/components/ui/tones'
@@ -70,4 +70,5 @@ export const transitions: Record<TicketState, TicketState[]> = {
 export const nodeIcons: Record<string, Component> = {
   play: MessageCircle, menu: Keyboard, hours: CalendarClock, language: Languages, collect: Hash, branch: GitBranch, count: Repeat, lookup: Globe,
   ticket_status: Ticket, queue: ListOrdered, voicemail: Voicemail, transfer: PhoneForwarded, hangup: PhoneOff,
+  resumed: RotateCw,
 }
