@@ -29,7 +29,12 @@ export const useSupervise = defineStore('supervise', () => {
     phone.openMic('supervise', now?.mode === 'whisper' || now?.mode === 'barge')
     if (before && !current.value && !busy.value && now?.why && !['stopped', 'replaced'].includes(now.why)) toasts.show('plain', i18n.global.t('board.over'))
   }
-  socket.onOpen((hello) => hello.snapshot && take(hello.snapshot.supervise as Supervising | null))
+  socket.onOpen((hello) => {
+    if (!hello.snapshot) return
+    const before = current.value
+    take(hello.snapshot.supervise as Supervising | null)
+    if (before && !current.value) toasts.show('plain', i18n.global.t('board.cut')) // Hotline was started anew: the call may go on, without us
+  })
   socket.on<Supervising>('supervise', take)
 
   async function start(call: BoardCall, mode: SuperviseMode): Promise<void> {

@@ -52,6 +52,7 @@ export const board = {
     with: 'You are with {agent} and {caller}',
     mode: { listen: 'listening', whisper: 'whispering', barge: 'in the call' },
     over: 'The call you were listening to is over',
+    cut: 'The connection was lost: you are not listening any more',
     focus: 'Go to the list: {list}',
     openTicket: 'Open the call',
     end: 'End the call',

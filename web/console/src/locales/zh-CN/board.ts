@@ -52,6 +52,7 @@ export const board = {
     with: '你正在监听 {agent} 与 {caller} 的通话',
     mode: { listen: '监听中', whisper: '密语中', barge: '通话中' },
     over: '你监听的通话已结束',
+    cut: '连接曾中断：已不再监听',
     focus: '转到列表：{list}',
     openTicket: '打开通话',
     end: '结束通话',
