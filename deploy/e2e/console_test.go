@@ -15,8 +15,10 @@ import (
 // call. Screenshots stay in artifacts/console.
 func TestConsole(t *testing.T) {
 	node, browser := need(t, "node", "nodejs"), need(t, "chromium", "chromium")
-	if _, err := os.Stat("../../web/console/node_modules/playwright-core"); err != nil {
-		t.Fatal("playwright-core is missing: make build (or npm ci in web/console)")
+	for _, module := range []string{"playwright-core", "axe-core"} {
+		if _, err := os.Stat("../../web/console/node_modules/" + module); err != nil {
+			t.Fatalf("%s is missing: make build (or npm ci in web/console)", module)
+		}
 	}
 	artifacts, err := filepath.Abs("../../artifacts/console")
 	if err != nil {
@@ -26,7 +28,7 @@ func TestConsole(t *testing.T) {
 	leavesVoicemail(h)
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, node, "--test", "--test-concurrency=1", "console/console.test.mjs", "console/team.test.mjs")
+	cmd := exec.CommandContext(ctx, node, "--test", "--test-concurrency=1", "console/console.test.mjs", "console/team.test.mjs", "console/access.test.mjs")
 	cmd.Env = append(os.Environ(), "HOTLINE_URL="+h.http, "HOTLINE_LOGIN=admin", "HOTLINE_PASSWORD="+h.password["admin"],
 		"HOTLINE_ARTIFACTS="+artifacts, "HOTLINE_SIP="+h.sip, "HOTLINE_BINARY="+product(t), "HOTLINE_CHROMIUM="+browser)
 	if out, err := cmd.CombinedOutput(); err != nil {

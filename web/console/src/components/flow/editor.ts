@@ -43,7 +43,7 @@ const colours = HighlightStyle.define([
 ])
 const shared = (label: string): Extension[] => [
   lineNumbers(), yaml(), syntaxHighlighting(colours), theme, drawSelection(), EditorView.lineWrapping, bracketMatching(),
-  EditorState.tabSize.of(2), EditorView.contentAttributes.of({ 'aria-label': label }),
+  EditorState.tabSize.of(2), EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
 ]
 
 export interface Editor {

@@ -4,8 +4,7 @@ export interface Sorting {
 }
 export interface Column {
   key: string
-  label: string
-  hideLabel?: boolean // only read aloud
+  label: string // none over a row's buttons
   width: string // a track of a CSS grid: "80px", "minmax(0,1fr)"
   align?: 'right'
   from?: number // hidden when the list is narrower than this many pixels

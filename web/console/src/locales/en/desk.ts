@@ -1,6 +1,7 @@
 export const desk = {
   app: { name: 'Hotline' },
   common: {
+    actions: 'Actions',
     automatic: 'automatic',
     cancel: 'Cancel',
     clearFilters: 'Clear filters',
@@ -364,8 +365,6 @@ export const desk = {
     none: 'No SIP message was kept for this call.',
     sent: 'sent to',
     received: 'received from',
-    sentLabel: '{title}, sent to {peer}, {at}',
-    receivedLabel: '{title}, received from {peer}, {at}',
     copy: 'Copy message',
     copied: 'Message copied',
     next: 'Next message',

@@ -1,6 +1,7 @@
 export const desk = {
   app: { name: 'Hotline 热线' },
   common: {
+    actions: '操作',
     automatic: '自动',
     cancel: '取消',
     clearFilters: '清除筛选',
@@ -323,8 +324,6 @@ export const desk = {
     none: '此通话没有保存 SIP 消息。',
     sent: '发往',
     received: '来自',
-    sentLabel: '{title}，发往 {peer}，{at}',
-    receivedLabel: '{title}，来自 {peer}，{at}',
     copy: '复制消息',
     copied: '消息已复制',
     next: '下一条消息',
