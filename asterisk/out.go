@@ -7,6 +7,7 @@ import (
 
 	"hotline"
 	"hotline/asterisk/ari"
+	"hotline/asterisk/config"
 	"hotline/call"
 	"hotline/trunks"
 	"hotline/trunks/header"
@@ -21,6 +22,7 @@ const lostWord = 2 * time.Second
 type outbound struct {
 	endpoint string // what Asterisk dials
 	from     call.Party
+	joins    string // a channel whose party it takes over; "": it dials
 	timeout  time.Duration
 	created  bool       // Asterisk has said so
 	early    *ari.Event // the end of the channel was told before that
@@ -43,6 +45,12 @@ func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.setOff()
+	return l, nil
+}
+
+// setOff starts an outbound leg.
+func (l *Leg) setOff() {
 	l.tasks.Do(func() {
 		l.out.stopRing = l.after(l.out.timeout, func() {
 			if !l.answered && !l.over {
@@ -52,7 +60,6 @@ func (e *Edge) Dial(_ context.Context, d call.Dial) (call.Leg, error) {
 		l.attempt()
 	})
 	l.run()
-	return l, nil
 }
 
 // Doubtful says whether no Asterisk reaches a trunk.
@@ -90,12 +97,18 @@ func (e *Edge) setOut(d call.Dial) (*Leg, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.legs() >= e.cfg.MaxCalls || e.ctx.Err() != nil {
-		return nil, hotline.Errorf(hotline.Unavailable, "dial.full", "no more than %d calls at a time", e.cfg.MaxCalls)
-	}
 	n, err := e.pick(d.CallID)
 	if err != nil {
 		return nil, err
+	}
+	return n.outbound(d, t, endpoint)
+}
+
+// outbound makes the leg of a call to what Asterisk calls endpoint.
+func (n *node) outbound(d call.Dial, t *trunks.Trunk, endpoint string) (*Leg, error) {
+	e := n.e
+	if e.legs() >= e.cfg.MaxCalls || e.ctx.Err() != nil {
+		return nil, hotline.Errorf(hotline.Unavailable, "dial.full", "no more than %d calls at a time", e.cfg.MaxCalls)
 	}
 	if !e.lines.begin(t) {
 		return nil, hotline.Errorf(hotline.Unavailable, "dial.trunk_full", "trunk %s has no line free", t.Name)
@@ -125,7 +138,7 @@ func (l *Leg) attempt() {
 	l.exists, l.entered, o.dialled, o.began, o.created, o.early = true, false, false, false, false, nil
 	channel := l.channel
 	l.ask(func(ctx context.Context) error {
-		_, err := l.n.client.Create(ctx, ari.CreateChannel{ID: channel, Endpoint: o.endpoint, Args: []string{"out"}, Variables: shows(o.from)})
+		_, err := l.n.client.Create(ctx, ari.CreateChannel{ID: channel, Endpoint: o.endpoint, Args: []string{"out"}, Variables: o.variables()})
 		return err
 	}, func(err error) {
 		switch {
@@ -169,6 +182,14 @@ func cannotDial(err error) call.Cause {
 	return call.Cause{Q850: 38, SIP: 500, Text: header.Cut("Asterisk cannot dial: "+err.Error(), 100), By: "backend"}
 }
 
+// variables are what the channel is made with.
+func (o *outbound) variables() map[string]string {
+	if o.joins != "" {
+		return map[string]string{config.JoinVariable: o.joins}
+	}
+	return shows(o.from)
+}
+
 // shows are the variables that let the called see who calls (RFC 3323 when nobody is to be seen). On a channel that we dial we are the
 // connected line.
 func shows(from call.Party) map[string]string {
@@ -191,7 +212,7 @@ func (l *Leg) dial() {
 	}
 	o.dialled = true
 	channel := l.channel
-	desk := l.trunk.Settings.Dial != ""
+	desk := l.trunk.Settings.Dial != "" && o.joins == ""
 	l.ask(func(ctx context.Context) error {
 		if desk { // a phone of that Asterisk asks us when it transfers; before 22.3 there is no such function, and it is told that it may not
 			l.n.client.SetVariable(ctx, channel, "PJSIP_TRANSFER_HANDLING()", "ari-only")

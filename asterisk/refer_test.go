@@ -92,8 +92,8 @@ func TestAttendedTransferIsAsked(t *testing.T) {
 	first.request("REFER", hotline.NewID(), "")
 	first.extra = ""
 	b.mu.Unlock()
-	if e := next(t, l1.box, call.TransferAsked); !strings.Contains(e.Target, "?Replaces="+second.callID) {
-		t.Errorf("the target is %q", e.Target)
+	if e := next(t, l1.box, call.TransferAsked); e.Second == nil || e.Second.CallID != l2.Info().CallID || e.Second.LegID != l2.Info().LegID || e.Second.Why != nil {
+		t.Errorf("the second call is %+v", e.Second)
 	}
 	if err := l1.Leg.(*Leg).ReportTransfer(t.Context(), 200, "OK"); err != nil {
 		t.Error(err)

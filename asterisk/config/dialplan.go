@@ -81,7 +81,18 @@ exten => s,1,GotoIf($["@TRANSFERS@" = "no"]?old)
  same => n,GotoIf($[${HOTLINE_VERSION} >= 220000 & ${HOTLINE_VERSION} < 220300]?old)
  same => n,Set(PJSIP_TRANSFER_HANDLING()=ari-only)
  same => n(old),Return()
+
+; A desk phone talks with somebody in a call of this Asterisk, and joins a caller of Hotline's with them: they are taken from the phone.
+[hotline-join]
+exten => s,1,Bridge(${HOTLINE_JOIN})
+ same => n,Hangup()
 `
+
+// The local channel s@JoinContext takes over the party of the channel that JoinVariable names.
+const (
+	JoinContext  = "hotline-join"
+	JoinVariable = "HOTLINE_JOIN"
+)
 
 // lines writes the contacts that we registered: a call to one says only which account is called, and P-Called-Party-ID (RFC 7315)
 // or To has the number.

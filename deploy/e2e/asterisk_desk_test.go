@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,7 +47,7 @@ func (p *pbx) desk(h *house, user string, hz float64) *deskPhone {
 			h.t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(program, "-f", dir)
+	cmd := exec.Command(program, "-f", dir, "-s") // with a trace of SIP
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, d.out, d.out
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
@@ -100,6 +102,82 @@ func transfersToDesk(h *house, p *pbx, a *browser) {
 	if row := h.ended(from); row.ID != call || len(row.Legs) < 4 {
 		h.t.Errorf("the call's row is %+v", row)
 	}
+}
+
+// asksAndJoins: a desk phone that has a caller calls the hotline, asks who answers there, and joins the two (REFER with Replaces).
+func asksAndJoins(h *house, p *pbx, a *browser) {
+	const from, hz = "+8613800138044", 720.0
+	h.routesToDesks()
+	d := p.desk(h, deskPhones[0], hz)
+	l, call := h.talks(a, from)
+	mark := a.mark()
+	h.eventually(10*time.Second, "the route to the desk phones is known", func() bool {
+		return a.ask("call.transfer", map[string]any{"to": map[string]any{"kind": "number", "value": deskPhones[0]}}).OK
+	})
+	l.hears([]float64{hz}, []float64{agentHz})
+	a.closes(mark, call)
+	mark = a.mark()
+	d.command("dial", "sip:4000@"+p.SIPAddr.String())
+	h.eventually(15*time.Second, "the desk phone's question is answered", func() bool { return d.dialog("4000") != "" })
+	d.command("sndcode", "2") // English
+	d.command("sndcode", "1") // support
+	asked := a.answers(mark)
+	a.hears([]float64{hz}, []float64{callerHz})
+	d.command("line", "1")
+	d.command("transfer", "<sip:4000@"+p.SIPAddr.String()+"?Replaces="+d.dialog("4000")+">")
+	l.hears([]float64{agentHz}, []float64{hz})
+	a.hears([]float64{callerHz}, []float64{hz})
+	a.after(mark, "call", 10*time.Second, func(v json.RawMessage) bool { return field(v, "id") == call })
+	h.eventually(10*time.Second, "the desk phone is free", func() bool {
+		return !strings.Contains(p.CLI("core", "show", "channels", "concise"), "PJSIP/"+deskPhones[0])
+	})
+	mark = a.mark()
+	a.must("call.hangup", nil)
+	l.ended(10 * time.Second)
+	a.closes(mark, call)
+	row := h.ended(from)
+	if row.ID != call || row.Result != "answered" || len(row.Legs) != 4 {
+		h.t.Errorf("the caller's row is %+v", row)
+	}
+	if question := h.ended(deskPhones[0]); question.ID != asked || question.Result != "answered" || question.Segments[len(question.Segments)-1].Reason != "given" {
+		h.t.Errorf("the desk phone's row is %+v", question)
+	}
+	var timeline page[struct {
+		Kind string
+		Data struct {
+			By, Kind, Whom string
+			Attended       bool
+		}
+	}]
+	h.api("GET", fmt.Sprintf("/api/v1/tickets/%d/timeline", row.Ticket), nil, &timeline)
+	var told []string
+	for _, e := range timeline.Items {
+		if e.Kind == "transfer" {
+			told = append(told, fmt.Sprint(e.Data.Kind, " ", e.Data.By == deskPhones[0], " ", e.Data.Whom == deskPhones[0], " ", e.Data.Attended))
+		}
+	}
+	if want := []string{"number false true false", "agent true false true"}; !slices.Equal(told, want) {
+		h.t.Errorf("the timeline tells of the transfers %v, want %v: %+v", told, want, timeline.Items)
+	}
+}
+
+// dialog returns what a Replaces says of the phone's call to a number; "" until it is answered.
+func (d *deskPhone) dialog(number string) string {
+	for message := range strings.SplitSeq(d.out.String(), "SIP/2.0 200 OK\r\n") {
+		message, _, _ = strings.Cut(message, "\r\n\r\n")
+		head := map[string]string{}
+		for line := range strings.SplitSeq(message, "\r\n") {
+			name, value, _ := strings.Cut(line, ":")
+			head[strings.ToLower(name)] = strings.TrimSpace(value)
+		}
+		if !strings.HasSuffix(head["cseq"], "INVITE") || !strings.Contains(head["to"], "sip:"+number+"@") {
+			continue
+		}
+		_, ours, _ := strings.Cut(head["from"], ";tag=")
+		_, theirs, _ := strings.Cut(head["to"], ";tag=")
+		return url.QueryEscape(head["call-id"] + ";to-tag=" + theirs + ";from-tag=" + ours)
+	}
+	return ""
 }
 
 // routesToDesks lets extensions be dialled.

@@ -132,6 +132,7 @@ func TestAsterisk(t *testing.T) {
 		{"consult", agentConsults},
 		{"transfer to a number", func(h *house, a, _ *browser) { transfersOut(h, p, a) }},
 		{"transfer to a desk phone", func(h *house, a, _ *browser) { transfersToDesk(h, p, a) }},
+		{"question by a desk phone", func(h *house, a, _ *browser) { asksAndJoins(h, p, a) }},
 		{"call-back", func(h *house, a, _ *browser) { callsBack(h, p, a) }},
 	} {
 		if !t.Run(c.name, func(t *testing.T) { c.run(h.in(t), a.in(t), s.in(t)) }) {
