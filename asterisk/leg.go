@@ -25,7 +25,6 @@ type Leg struct {
 	trunk   *trunks.Trunk             // nil: a line that is not known any more
 	log     *slog.Logger
 	stream  *media.Stream
-	lent    bool // stream is somebody's, who closes it
 	tasks   *tasks.Queue
 	orders  orders
 	mailbox atomic.Pointer[call.Mailbox]
@@ -67,7 +66,7 @@ func (n *node) newLeg(info call.Info, t *trunks.Trunk) *Leg {
 
 // open takes a place on a shared socket: where the audio comes from is known when Asterisk has answered; or the stream that it is lent.
 func (l *Leg) open(lent *media.Stream) error {
-	if l.lent = lent != nil; l.lent {
+	if l.sound.lent = lent != nil; l.sound.lent {
 		l.stream = lent
 		lent.Listen(l.heard)
 		return nil
@@ -142,7 +141,7 @@ func (l *Leg) end(why call.Cause) bool {
 	}
 	l.over = true
 	l.posting.Unlock()
-	if !l.lent {
+	if !l.sound.lent {
 		l.stream.Close()
 	}
 	l.n.e.lines.end(l.trunk)

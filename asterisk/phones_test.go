@@ -63,10 +63,17 @@ func TestDeskPhoneAtATrunksAddress(t *testing.T) {
 	next(t, mine.box, call.Answered)
 	next(t, mine.box, call.Ended)
 
-	for _, number := range []string{"+8613800138000", "101"} {
-		up := p.dials(t, newCaller(t, caller.Config{}), caller.Invite{From: number})
+	r.trunkCalls("+8613800138000", "101")
+	r.gone()
+}
+
+// trunkCalls lets callers of the trunk call with these numbers.
+func (r *rig) trunkCalls(numbers ...string) {
+	t := r.t
+	for _, number := range numbers {
+		up := r.dials(t, newCaller(t, caller.Config{}), caller.Invite{From: number})
 		l := r.leg()
-		if i := l.Info(); i.TrunkID != p.trunk.ID || i.Caller.Number != number {
+		if i := l.Info(); i.TrunkID != r.trunk.ID || i.Caller.Number != number {
 			t.Errorf("%+v", i)
 		}
 		if err := l.Answer(t.Context()); err != nil {
@@ -76,5 +83,4 @@ func TestDeskPhoneAtATrunksAddress(t *testing.T) {
 		next(t, l.box, call.Answered)
 		next(t, l.box, call.Ended)
 	}
-	r.gone()
 }

@@ -25,6 +25,7 @@ const (
 // It is made while the leg still rings, so that nothing is left to do when it is answered.
 type sound struct {
 	media, bridge string // ids
+	lent          bool   // the leg's stream is somebody's, who closes it
 	codec         media.Codec
 	begun         bool // they may exist
 	made          bool // they do, and the stream knows where its audio comes from
