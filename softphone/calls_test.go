@@ -404,6 +404,23 @@ func TestWrapUp(t *testing.T) {
 	await(b, "agent", func(a softphone.AgentView) bool { return a.State == "ready" })
 }
 
+// TestWrapUpAfterTheCall is of a page that comes when the call is over, as after a crash: it is shown the ticket of the call all the same.
+func TestWrapUpAfterTheCall(t *testing.T) {
+	o := newOffice(t)
+	o.queue("sales", func(s *acd.Settings) { s.Wrap.Mode, s.Wrap.Seconds = acd.WrapMandatory, 600 })
+	b, ben := o.agent(o.account("Anna", "agent", "sales"), annaTone), o.account("Ben", "agent", "sales")
+	c, v := o.talking(b, "sales", "+8613900000001")
+	c.HangUp()
+	w := await(b, "wrap", func(w softphone.WrapView) bool { return w.CallID == v.ID && w.Ticket != nil })
+	o.exec(`update agent set (state, lease_call, lease_kind, lease_queue, node, since, deadline) =
+		(select state, lease_call, lease_kind, lease_queue, node, since, deadline from agent where account_id = $2) where account_id = $1`, ben, b.account)
+	late := o.tab(ben)
+	if s := late.Hello.Snapshot.Wrap; s != nil && s.Ticket != nil && *s.Ticket == *w.Ticket {
+		return
+	}
+	await(late, "wrap", func(x softphone.WrapView) bool { return x.CallID == v.ID && x.Ticket != nil && *x.Ticket == *w.Ticket })
+}
+
 // TestOnlyOnesOwnCalls is abuse case 25: no command reaches somebody else's call.
 func TestOnlyOnesOwnCalls(t *testing.T) {
 	o := newOffice(t)

@@ -88,6 +88,9 @@ func (st *station) showWrap(w *WrapView) {
 	st.wrap = w
 	st.emit(eventWrap, w)
 	if w.Ticket == nil {
+		if st.pop.CallID != w.CallID && st.call == nil {
+			st.pop = st.g.callersPop(w.CallID) // a page that comes after the call: there was no pop here
+		}
 		st.learn(w.CallID)
 	}
 }
