@@ -258,6 +258,15 @@ func (l *Leg) Refers(target string) <-chan int {
 	return l.told
 }
 
+// Joins is the peer's wish to have its two parties talk with each other, as [Leg.Refers].
+func (l *Leg) Joins(second call.Second) <-chan int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = make(chan int, 1)
+	l.post(call.Event{Kind: call.TransferAsked, Target: "601", Second: &second})
+	return l.told
+}
+
 // ReportTransfer is what the peer is told.
 func (l *Leg) ReportTransfer(_ context.Context, code int, _ string) error {
 	l.mu.Lock()
