@@ -4,6 +4,7 @@ import type { OutlineNode, TimelineEvent } from '../src/api/types'
 import { i18n } from '../src/i18n'
 import { may } from '../src/lib/can'
 import { blocks, clockTime, minutes, parseRanges, rangesText } from '../src/lib/hours'
+import { phonePlaces, places } from '../src/lib/nav'
 import { normalPath } from '../src/lib/problem'
 import { useProblems } from '../src/lib/problems'
 import { looksLikeWav, pairs } from '../src/lib/prompts'
@@ -166,5 +167,17 @@ describe('the number of a customer', () => {
     expect(numberOf({ identities: [one('+861', 'maybe'), one('+862', 'verified'), one('+863', 'known')] })).toBe('+862')
     expect(numberOf({ identities: [one('a@b.cn', 'verified', 'email'), one('+861', 'maybe')] })).toBe('+861')
     for (const nobody of [null, undefined, { identities: null }, { identities: [one('a@b.cn', 'known', 'email')] }]) expect(numberOf(nobody)).toBe('')
+  })
+})
+
+describe('the rail of a phone', () => {
+  const rail = (...names: string[]) => [...phonePlaces(places.filter((p) => names.includes(p.name)))]
+  it('has the four that one may see and needs most; the rest is in its menu', () => {
+    expect(rail('desk', 'tickets', 'tasks', 'calls', 'customers')).toEqual(['desk', 'tickets', 'calls', 'tasks'])
+    expect(rail(...places.map((p) => p.name))).toEqual(['desk', 'tickets', 'board', 'calls'])
+    expect(rail('tickets', 'setup')).toEqual(['tickets', 'setup'])
+  })
+  it('knows every place', () => {
+    for (const p of places) expect(rail(p.name), p.name).toEqual([p.name])
   })
 })
