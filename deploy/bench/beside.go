@@ -31,6 +31,7 @@ type subject struct {
 	asterisk   *asterisk
 	menu, line *load.Generator
 	fresh      float64 // kB resident before its first call
+	held       held    // after its first calls
 	rates      []int   // calls/s that are tried
 	crowds     []int   // calls at once that are tried
 }
@@ -131,12 +132,14 @@ func reportBeside(ctx context.Context, r *run, binary string) error {
 		do     func(*subject) error
 	}{
 		{"memory", 1, func(s *subject) error { return s.hold(ctx, plane, got[s]) }},
+		{"what is held", 1, func(s *subject) error { return s.warm(ctx) }},
 		{"latency", besideRounds, func(s *subject) error { return s.listen(ctx, got[s]) }},
 		{"calls", besideRounds, func(s *subject) error { return s.answer(ctx, got[s]) }},
 		{"prompts", besideRounds, func(s *subject) error { return s.sound(ctx, plane, s.menu, &got[s].menu) }},
 		{"music", besideRounds, func(s *subject) error { return s.sound(ctx, plane, s.line, &got[s].line) }},
 		{"rates", 1, func(s *subject) error { return s.climb(ctx, got[s]) }},
 		{"crowds", 1, func(s *subject) error { return s.fill(ctx, plane, got[s]) }},
+		{"leaks", 1, func(s *subject) error { return s.leak(ctx, r) }},
 	}
 	var failed error
 	for _, step := range steps {

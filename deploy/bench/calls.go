@@ -130,7 +130,7 @@ func measureRush(ctx context.Context, p interface{ cpu() time.Duration }, g *loa
 	var wg sync.WaitGroup
 	r := rush{rate: rate}
 	var done, failed atomic.Int64
-	start, cpu := time.Now(), p.cpu()
+	cpu, start := p.cpu(), time.Now()
 	placed := 0
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
