@@ -145,7 +145,7 @@ type Transferred struct {
 	To       Destination `json:"to"`
 	Attended bool        `json:"attended"`       // they have talked before
 	From     string      `json:"from,omitempty"` // the call in which they did, when it was another
-	Why      string      `json:"why,omitempty"`  // why it was declined; "" when it was not
+	Why      string      `json:"why,omitempty"`  // the code of why it was declined; "" when it was not
 }
 
 // CallEnded closes a call.

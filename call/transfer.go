@@ -42,13 +42,14 @@ func (t *Talk) sendsOn(s *seat, e Event) {
 	if alone {
 		p, err = t.second(*e.Second)
 	}
-	refer.Tell(s.out.leg, err)
 	if err != nil {
 		t.call.Log.Info("an attended transfer of a telephone is declined", "by", s.number, "error", err)
-		t.sent(s, Transferred{To: Destination{Kind: ToNumber, Value: e.Second.Number}, Attended: true, Why: err.Error()})
+		t.sent(s, Transferred{To: Destination{Kind: ToNumber, Value: e.Second.Number}, Attended: true, Why: codeOf(err)})
+		refer.Tell(s.out.leg, err)
 		return
 	}
 	t.sent(s, Transferred{To: p.to, Attended: true, From: e.Second.CallID})
+	refer.Tell(s.out.leg, nil)
 	t.call.Log.Info("a telephone has joined its caller with somebody", "by", s.number, "kind", p.to.Kind, "to", p.to.Value, "from", e.Second.CallID)
 	if p.seat != nil && p.seat.out != nil {
 		t.seats = []*seat{p.seat}
@@ -70,6 +71,14 @@ func (t *Talk) sent(s *seat, x Transferred) {
 		x.By = s.number
 	}
 	t.call.file(FactTransferred, x)
+}
+
+// codeOf is what the timeline keeps of a refusal.
+func codeOf(err error) string {
+	if known := (*hotline.Error)(nil); errors.As(err, &known) {
+		return known.Code
+	}
+	return "transfer.failed"
 }
 
 // party is who the caller is to talk with.

@@ -186,6 +186,23 @@ export const desk = {
     changed: '{field}: {from} → {to}',
     changedTo: '{field}: {to}',
     partyChanged: 'changed the customer',
+    transfer: {
+      sent: 'sends the caller to {whom}',
+      joined: 'has asked {whom} and joins the caller with them',
+      declined: 'could not join the caller with somebody',
+    },
+    transferWhy: {
+      not_alone: 'may not: somebody else has the caller',
+      no_dialog: 'its second call is over',
+      no_call: 'its second call is over',
+      not_its_own: 'named a call that is not its own',
+      nobody: 'nobody was in its second call',
+      two_callers: 'was called in both of its calls',
+      not_connected: 'nobody had taken its second call',
+      not_one: 'its second call was not with one party alone',
+      gone: 'the other party had just gone',
+      not_taken: 'the other party could not be had from Asterisk',
+    },
     partyLost: '{who} could not be connected again after a restart',
     kind: {
       call: 'Call',
