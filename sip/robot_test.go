@@ -15,10 +15,11 @@ import (
 
 // robot is a user agent for the conformance suite: one socket, one goroutine that reads, answers and remembers.
 type robot struct {
-	r     *rig
-	conn  *net.UDPConn
-	trunk string
-	wg    sync.WaitGroup
+	r        *rig
+	conn     *net.UDPConn
+	trunk    string
+	byRoutes bool // and not through the trunk by name
+	wg       sync.WaitGroup
 
 	mu     sync.Mutex
 	calls  map[string]*robotCall // by Call-ID
@@ -218,7 +219,12 @@ func (b *robot) DialIn(context.Context) (calltest.Peer, error) {
 	return c, nil
 }
 
-func (b *robot) Dialer() call.Dialer { return b.r.edge }
+func (b *robot) Dialer() call.Dialer {
+	if b.byRoutes {
+		return b.r.dialer()
+	}
+	return b.r.edge
+}
 
 func (b *robot) Callee(how calltest.Behaviour) call.Dial {
 	b.mu.Lock()
@@ -230,6 +236,9 @@ func (b *robot) Callee(how calltest.Behaviour) call.Dial {
 		}
 	}
 	b.plans[to] = how
+	if b.byRoutes {
+		return call.Dial{To: to}
+	}
 	return call.Dial{To: to, TrunkID: b.trunk}
 }
 
@@ -238,12 +247,21 @@ func (b *robot) InUse() int {
 	return s.Legs + s.HalfOpen + b.r.eng.Stats().Streams
 }
 
+// The contract of a leg: through the trunk that is named, and by the outbound routes.
 func TestConformance(t *testing.T) {
-	calltest.Run(t, calltest.Edge{
-		Races: 40,
-		Start: func(t *testing.T, a call.Acceptor) calltest.Rig {
-			r := newRig(t, func(c *Config) { c.Acceptor = a })
-			return newRobot(t, r)
-		},
-	})
+	for name, byRoutes := range map[string]bool{"trunk": false, "routes": true} {
+		t.Run(name, func(t *testing.T) {
+			calltest.Run(t, calltest.Edge{
+				Races: 40,
+				Start: func(t *testing.T, a call.Acceptor) calltest.Rig {
+					r := newRig(t, func(c *Config) { c.Acceptor = a })
+					b := newRobot(t, r)
+					if b.byRoutes = byRoutes; byRoutes {
+						r.route([]string{"70"}, b.trunk)
+					}
+					return b
+				},
+			})
+		})
+	}
 }
