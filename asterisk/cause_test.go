@@ -6,6 +6,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/trunks/siptest"
 )
 
 // What a caller is refused with is what the cause says, whatever table Asterisk has.
@@ -21,7 +22,7 @@ func TestRefusalsOnTheWire(t *testing.T) {
 		{call.CauseFailure, "500"}, {call.CauseShutdown, "503"}, {call.CauseNormal, "480"}, {call.Cause{Q850: 34}, "503"}, {call.Cause{Q850: 17}, "486"},
 		{call.Cause{Q850: 28, SIP: 484}, "484"}, {call.Cause{SIP: 410}, "410"}, {call.Cause{SIP: 488}, "488"}, {call.Cause{SIP: 502}, "502"},
 	} {
-		c := b.invites("4000")
+		c := b.Invite("4000")
 		l := r.leg()
 		if err := l.Hangup(t.Context(), x.why); err != nil {
 			t.Error(err)
@@ -35,10 +36,10 @@ func TestRefusalsOnTheWire(t *testing.T) {
 }
 
 // refused waits until a caller is refused and says with what.
-func refused(t *testing.T, c *robotCall) string {
+func refused(t *testing.T, c *siptest.Call) string {
 	t.Helper()
 	select {
-	case <-c.gone:
+	case <-c.Over():
 	case <-time.After(10 * time.Second):
 		t.Fatal("the caller is not refused")
 	}
@@ -50,7 +51,7 @@ func TestNotAdmittedOnTheWire(t *testing.T) {
 	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	b := newRobot(t, r)
-	if got := refused(t, b.invites("4711")); got != "404" {
+	if got := refused(t, b.Invite("4711")); got != "404" {
 		t.Errorf("a number that is not assigned: %s", got)
 	}
 	for kind, want := range map[hotline.Kind]string{
@@ -59,7 +60,7 @@ func TestNotAdmittedOnTheWire(t *testing.T) {
 		r.mu.Lock()
 		r.refuse = hotline.Errorf(kind, "test.refused", "not now")
 		r.mu.Unlock()
-		if got := refused(t, b.invites("4000")); got != want {
+		if got := refused(t, b.Invite("4000")); got != want {
 			t.Errorf("an error of kind %s refuses with %s, want %s", kind, got, want)
 		}
 	}
@@ -69,7 +70,7 @@ func TestNotAdmittedOnTheWire(t *testing.T) {
 	if err := r.edge.Drain(t.Context(), "one", Drained{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := refused(t, b.invites("4000")); got != "503" {
+	if got := refused(t, b.Invite("4000")); got != "503" {
 		t.Errorf("a drained node refuses with %s", got)
 	}
 	if s := r.edge.Nodes()[0]; s.Drained == nil || s.Refused != 2 || s.Rejected != 6 {

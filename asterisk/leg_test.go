@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/call/calltest"
 	"hotline/media"
 	"hotline/sip/caller"
 	"hotline/trunks"
@@ -133,7 +134,7 @@ func TestKeysByEvent(t *testing.T) {
 	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	l, c := r.talking(newCaller(t, caller.Config{}))
-	tap := &ears{}
+	tap := &calltest.Ears{}
 	defer l.Audio().Tap(tap)()
 	for _, d := range "1590" {
 		began := time.Now()
@@ -146,7 +147,7 @@ func TestKeysByEvent(t *testing.T) {
 			t.Logf("%c came %v after it went down; it was released after 200 ms", d, e.At.Sub(began).Round(time.Millisecond))
 		}
 	}
-	if level := media.Level(tap.pcm()); level > -50 {
+	if level := media.Level(tap.PCM()); level > -50 {
 		t.Errorf("keys are in the audio too: %g dBm0", level)
 	}
 	c.Hangup(t.Context())

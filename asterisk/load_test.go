@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/trunks/siptest"
 )
 
 var (
@@ -39,7 +40,7 @@ func used(pid int) (files int, cpu time.Duration, memory string) {
 // crowd calls us, from a number of its own each time, and is answered; every other call is hung up by us.
 type crowd struct {
 	*rig
-	b       *robot
+	b       *siptest.Robot
 	came    sync.Map // chan *caught, by the caller's number
 	refused atomic.Int64
 	mu      sync.Mutex
@@ -60,11 +61,11 @@ func (c *crowd) usher() {
 
 func (c *crowd) one(i int) {
 	began := time.Now()
-	phone := c.b.invites("4000")
+	phone := c.b.Invite("4000")
 	var l *caught
 	select {
-	case l = <-c.place(phone.from):
-	case <-phone.gone:
+	case l = <-c.place(phone.Number):
+	case <-phone.Over():
 		c.refused.Add(1)
 		return
 	case <-time.After(20 * time.Second):

@@ -13,6 +13,7 @@ import (
 	"hotline/asterisk/ari"
 	"hotline/asterisk/asterisktest"
 	"hotline/call"
+	"hotline/call/calltest"
 	"hotline/media"
 	"hotline/postgres/pgtest"
 	"hotline/testport"
@@ -205,24 +206,6 @@ func (r *rig) leg() *caught {
 	}
 }
 
-// next waits for the next event of a leg and checks its kind.
-func next(t testing.TB, box *call.Mailbox, kind call.EventKind) call.Event {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	e, err := box.Next(ctx)
-	for err == nil && (e.Kind == call.MediaLost || e.Kind == call.MediaBack) && kind != e.Kind {
-		e, err = box.Next(ctx)
-	}
-	if err != nil {
-		t.Fatalf("waiting for %s: %v", kind, err)
-	}
-	if e.Kind != kind {
-		t.Fatalf("event %s (%+v), want %s", e.Kind, e, kind)
-	}
-	return e
-}
-
 // gone waits until neither the edge nor Asterisk holds anything of ours any more.
 func (r *rig) gone() {
 	r.t.Helper()
@@ -251,37 +234,12 @@ func (e *Edge) held() []string {
 	return out
 }
 
-// ears keeps what a stream hears.
-type ears struct {
-	mu sync.Mutex
-	in []int16
-}
-
-func (e *ears) Frame(in, _ []int16) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.in = append(e.in, in...)
-}
-
-func (e *ears) pcm() []int16 {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return append([]int16(nil), e.in...)
-}
-
 // hears waits until a frequency is clearly heard.
 func (r *rig) hears(s *media.Stream, freq float64) {
 	r.t.Helper()
-	tap := &ears{}
-	defer s.Tap(tap)()
-	r.until(fmt.Sprintf("%g Hz is heard", freq), func() bool {
-		pcm := tap.pcm()
-		if len(pcm) < 1600 {
-			return false
-		}
-		pcm = pcm[len(pcm)-1600:]
-		return media.Level(pcm) > -40 && media.Goertzel(pcm, media.SampleRate, freq) > 20*media.Goertzel(pcm, media.SampleRate, freq*1.31)
-	})
+	calltest.Hears(r.t, s, freq)
 }
+
+var next = calltest.Next
 
 func loopAt(port uint16) netip.AddrPort { return netip.AddrPortFrom(loop, port) }

@@ -13,6 +13,7 @@ import (
 	"hotline/sip/caller"
 	"hotline/trunks/callout"
 	"hotline/trunks/routes"
+	"hotline/trunks/siptest"
 )
 
 // dial calls out and returns the leg with its mailbox.
@@ -87,15 +88,13 @@ func TestCallerShown(t *testing.T) {
 		for e := (call.Event{}); e.Kind != call.Ended; {
 			e, _ = box.Next(t.Context())
 		}
-		b.mu.Lock()
-		m := b.seen[len(b.seen)-1]
-		b.mu.Unlock()
-		shown, asserted := headerOf(m, "From"), headerOf(m, "P-Asserted-Identity")
+		m := b.Invited()[len(b.Invited())-1]
+		shown, asserted := siptest.Header(m, "From"), siptest.Header(m, "P-Asserted-Identity")
 		if hidden := from.Withheld || from.Number == ""; hidden != !strings.Contains(shown, "+861012345678") {
 			t.Errorf("%+v is shown as %s (asserted %s)", from, shown, asserted)
 		}
-		if from.Withheld && (!strings.Contains(headerOf(m, "Privacy"), "id") || !strings.Contains(asserted, "+861012345678")) {
-			t.Errorf("a trusted trunk is told %q, Privacy %q", asserted, headerOf(m, "Privacy"))
+		if from.Withheld && (!strings.Contains(siptest.Header(m, "Privacy"), "id") || !strings.Contains(asserted, "+861012345678")) {
+			t.Errorf("a trusted trunk is told %q, Privacy %q", asserted, siptest.Header(m, "Privacy"))
 		}
 		if from.Display != "" && !strings.Contains(shown, from.Display) {
 			t.Errorf("the name is shown as %s", shown)
@@ -126,8 +125,8 @@ func TestFailOver(t *testing.T) {
 	}
 	next(t, box, call.Answered)
 	next(t, box, call.Ended)
-	if m := b.seen[0]; !strings.Contains(headerOf(m, "From"), "+861012340000") {
-		t.Errorf("the route's caller ID is not shown: %s", headerOf(m, "From"))
+	if m := b.Invited()[0]; !strings.Contains(siptest.Header(m, "From"), "+861012340000") {
+		t.Errorf("the route's caller ID is not shown: %s", siptest.Header(m, "From"))
 	}
 	busy := b.Callee(calltest.Behaviour{Refuse: true})
 	busy.TrunkID = ""

@@ -6,6 +6,7 @@ import (
 
 	"hotline"
 	"hotline/call"
+	"hotline/trunks/siptest"
 )
 
 // A phone that is talking transfers blindly: the call is told of it, Asterisk does nothing by itself, and the phone learns the outcome.
@@ -71,8 +72,8 @@ func TestAttendedTransferIsAsked(t *testing.T) {
 	p := newPlant(t, freePort(t))
 	r := p.newRig(t)
 	b := newRobot(t, r)
-	talk := func() (*robotCall, *caught) {
-		c := b.invites("4000")
+	talk := func() (*siptest.Call, *caught) {
+		c := b.Invite("4000")
 		l := r.leg()
 		if err := l.Answer(t.Context()); err != nil {
 			t.Fatal(err)
@@ -85,13 +86,7 @@ func TestAttendedTransferIsAsked(t *testing.T) {
 	}
 	first, l1 := talk()
 	second, l2 := talk()
-	b.mu.Lock()
-	_, tag, _ := strings.Cut(second.peer, "tag=")
-	first.cseq++
-	first.extra = "Refer-To: <sip:4000@" + b.to.String() + "?Replaces=" + second.callID + "%3Bto-tag%3D" + tag + "%3Bfrom-tag%3D" + second.tag + ">\r\n"
-	first.request("REFER", hotline.NewID(), "")
-	first.extra = ""
-	b.mu.Unlock()
+	first.Refer(second)
 	if e := next(t, l1.box, call.TransferAsked); e.Second == nil || e.Second.CallID != l2.Info().CallID || e.Second.LegID != l2.Info().LegID || e.Second.Why != nil {
 		t.Errorf("the second call is %+v", e.Second)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/call/calltest"
 	"hotline/media"
 )
 
@@ -73,11 +74,11 @@ net_interface 127.0.0.1
 
 func hears(t *testing.T, l *caught, freq float64) {
 	t.Helper()
-	e := &ears{}
+	e := &calltest.Ears{}
 	defer l.Audio().Tap(e)()
 	deadline := time.Now().Add(8 * time.Second)
 	for time.Now().Before(deadline) {
-		pcm := e.pcm()
+		pcm := e.PCM()
 		if n := len(pcm); n > 4000 {
 			pcm = pcm[n-4000:]
 			if p := media.Goertzel(pcm, 8000, freq); p > 0.01 && p > 50*media.Goertzel(pcm, 8000, freq*1.7) {

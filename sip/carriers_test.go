@@ -10,6 +10,7 @@ import (
 	"hotline/call"
 	"hotline/trunks/callout"
 	"hotline/trunks/routes"
+	"hotline/trunks/siptest"
 )
 
 // route makes an outbound route to prefixes through trunks.
@@ -86,7 +87,7 @@ func TestCarriersInTurn(t *testing.T) {
 	l := r.out(by, "4000")
 	asleep := dead.want("INVITE sip:4000@")
 	refused := full.want("INVITE sip:4000@")
-	if headerOf(asleep, "Call-ID") == headerOf(refused, "Call-ID") {
+	if siptest.Header(asleep, "Call-ID") == siptest.Header(refused, "Call-ID") {
 		t.Errorf("two trunks are told of one dialog:\n%s\n%s", asleep, refused)
 	}
 	full.send(answerTo(refused, "503 Service Unavailable", "", ""))

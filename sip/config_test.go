@@ -12,6 +12,7 @@ import (
 	"hotline/call"
 	"hotline/postgres/pgtest"
 	"hotline/trunks/digest"
+	"hotline/trunks/siptest"
 )
 
 // Abuse case 1: who is no trunk gets 403 whatever he asks for: no leg, no port, and it is counted.
@@ -308,7 +309,7 @@ func TestFloodOfATrunk(t *testing.T) {
 	for m := flood.recv(2 * time.Second); m != "" && refused < 100; m = flood.recv(time.Second) {
 		if strings.HasPrefix(m, "SIP/2.0 503") {
 			refused++
-			if headerOf(m, "Retry-After") == "" {
+			if siptest.Header(m, "Retry-After") == "" {
 				t.Fatalf("503 without Retry-After:\n%s", m)
 			}
 		}

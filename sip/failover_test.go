@@ -14,6 +14,7 @@ import (
 
 	"hotline/call"
 	"hotline/trunks"
+	"hotline/trunks/siptest"
 )
 
 // zone answers DNS questions about trunk.test on a socket of its own, and is whom the process asks until the test ends.
@@ -148,7 +149,7 @@ func TestFailover(t *testing.T) {
 	l := r.dial(tr.ID)
 	first := a.want("INVITE ")
 	second := b.want("INVITE ")
-	if headerOf(first, "Call-ID") != headerOf(second, "Call-ID") || headerOf(second, "CSeq") != "2 INVITE" || headerOf(first, "Via") == headerOf(second, "Via") {
+	if siptest.Header(first, "Call-ID") != siptest.Header(second, "Call-ID") || siptest.Header(second, "CSeq") != "2 INVITE" || siptest.Header(first, "Via") == siptest.Header(second, "Via") {
 		t.Errorf("not a new transaction of the same call:\n%s\n%s", first, second)
 	}
 	b.send(answerTo(second, "200 OK", contactOf(b)+sdpType, testOffer("")))
@@ -169,7 +170,7 @@ func TestFailover(t *testing.T) {
 	b.send(answerTo(b.want("INVITE "), "503 Service Unavailable", "Retry-After: 5\r\n", ""))
 	b.want("ACK ")
 	for m := a.want("INVITE "); ; m = a.want("INVITE ") { // the first call's retransmissions may lie before
-		if headerOf(m, "Call-ID") != headerOf(first, "Call-ID") {
+		if siptest.Header(m, "Call-ID") != siptest.Header(first, "Call-ID") {
 			a.send(answerTo(m, "486 Busy Here", "", ""))
 			break
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/trunks/siptest"
 )
 
 // TestAudioGoesOnlyWhereItMay is abuse case 20.
@@ -168,13 +169,13 @@ func TestNothingLeftOver(t *testing.T) {
 		}
 		if m == "" { // rings for ever, or is slow: then the 200 may win
 			p.send(p.request("CANCEL", branch, "", ""))
-			for m == "" || strings.HasPrefix(m, "SIP/2.0 1") || strings.HasSuffix(headerOf(m, "CSeq"), "CANCEL") {
+			for m == "" || strings.HasPrefix(m, "SIP/2.0 1") || strings.HasSuffix(siptest.Header(m, "CSeq"), "CANCEL") {
 				if m = p.recv(5 * time.Second); m == "" {
 					t.Fatal("no final response")
 				}
 			}
 		}
-		p.to = headerOf(m, "To")
+		p.to = siptest.Header(m, "To")
 		if !strings.HasPrefix(m, "SIP/2.0 200") {
 			p.send(p.request("ACK", branch, "", ""))
 			continue
@@ -182,7 +183,7 @@ func TestNothingLeftOver(t *testing.T) {
 		p.send(p.request("ACK", "n"+branch, "", ""))
 		p.cseq++
 		p.send(p.request("BYE", "o"+branch, "", ""))
-		for !strings.HasSuffix(headerOf(p.want("SIP/2.0 200"), "CSeq"), "BYE") {
+		for !strings.HasSuffix(siptest.Header(p.want("SIP/2.0 200"), "CSeq"), "BYE") {
 		}
 	}
 	r.gone()

@@ -14,9 +14,11 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/call/calltest"
 	"hotline/media"
 	"hotline/postgres/pgtest"
 	"hotline/trunks/routes"
+	"hotline/trunks/siptest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -129,22 +131,7 @@ func (c *caught) next(t testing.TB, kind call.EventKind) call.Event {
 	return nextEvent(t, c.box, kind)
 }
 
-func nextEvent(t testing.TB, box *call.Mailbox, kind call.EventKind) call.Event {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	e, err := box.Next(ctx)
-	for err == nil && e.Kind == call.MediaLost && kind != call.MediaLost { // phones of the tests are silent: five seconds are soon over
-		e, err = box.Next(ctx)
-	}
-	if err != nil {
-		t.Fatalf("waiting for %s: %v", kind, err)
-	}
-	if e.Kind != kind {
-		t.Fatalf("event %s (%+v), want %s", e.Kind, e, kind)
-	}
-	return e
-}
+var nextEvent = calltest.Next
 
 // gone waits until the edge holds nothing any more.
 func (r *rig) gone() {
@@ -269,7 +256,7 @@ func (p *phone) recv(d time.Duration) string {
 	p.tcp.SetReadDeadline(time.Now().Add(d))
 	for {
 		if head, rest, ok := strings.Cut(string(p.in), "\r\n\r\n"); ok {
-			n, _ := strconv.Atoi(headerOf(head+"\r\n\r\n", "Content-Length"))
+			n, _ := strconv.Atoi(siptest.Header(head+"\r\n\r\n", "Content-Length"))
 			if len(rest) >= n {
 				p.in = p.in[len(head)+4+n:]
 				return head + "\r\n\r\n" + rest[:n]
@@ -291,8 +278,8 @@ func (p *phone) want(prefix string) string {
 	for time.Now().Before(deadline) {
 		m := p.recv(time.Until(deadline))
 		if strings.HasPrefix(m, prefix) {
-			if tag := headerOf(m, "To"); strings.HasPrefix(m, "SIP/2.0 ") && strings.Contains(tag, "tag=") && !strings.HasPrefix(m, "SIP/2.0 100") &&
-				strings.Contains(headerOf(m, "CSeq"), "INVITE") {
+			if tag := siptest.Header(m, "To"); strings.HasPrefix(m, "SIP/2.0 ") && strings.Contains(tag, "tag=") && !strings.HasPrefix(m, "SIP/2.0 100") &&
+				strings.Contains(siptest.Header(m, "CSeq"), "INVITE") {
 				p.to = tag
 			}
 			return m
@@ -301,16 +288,6 @@ func (p *phone) want(prefix string) string {
 		seen = append(seen, line)
 	}
 	p.t.Fatalf("waited for %q, saw %q", prefix, seen)
-	return ""
-}
-
-func headerOf(msg, name string) string {
-	head, _, _ := strings.Cut(msg, "\r\n\r\n")
-	for line := range strings.SplitSeq(head, "\r\n") {
-		if n, v, ok := strings.Cut(line, ":"); ok && strings.EqualFold(strings.TrimSpace(n), name) {
-			return strings.TrimSpace(v)
-		}
-	}
 	return ""
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/trunks/siptest"
 )
 
 // TestHoldTable is RFC 3264, sections 6.1 and 8.4, by re-INVITE and by UPDATE.
@@ -76,7 +77,7 @@ func TestGlare(t *testing.T) {
 	p.want("SIP/2.0 180")
 	p.cseq++
 	p.send(p.request("INVITE", "b", "", testOffer(""))) // before the final response: RFC 3261, 14.2
-	if m := p.want("SIP/2.0 500"); headerOf(m, "Retry-After") == "" {
+	if m := p.want("SIP/2.0 500"); siptest.Header(m, "Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
 	p.send(p.request("ACK", "b", "", ""))
@@ -119,8 +120,8 @@ func TestSessionTimerOfTheCaller(t *testing.T) {
 	l := r.leg()
 	go l.Answer(context.Background())
 	m := p.want("SIP/2.0 200")
-	if headerOf(m, "Session-Expires") != "90;refresher=uac" || headerOf(m, "Require") != "timer" {
-		t.Errorf("Session-Expires %q, Require %q", headerOf(m, "Session-Expires"), headerOf(m, "Require"))
+	if siptest.Header(m, "Session-Expires") != "90;refresher=uac" || siptest.Header(m, "Require") != "timer" {
+		t.Errorf("Session-Expires %q, Require %q", siptest.Header(m, "Session-Expires"), siptest.Header(m, "Require"))
 	}
 	p.send(p.request("ACK", "b", "", ""))
 	l.next(t, call.Answered)
@@ -151,8 +152,8 @@ func TestSessionTimerOfOurs(t *testing.T) {
 		l := r.established(p, testOffer(""), "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\n"+c.allow)
 		for i := range 2 {
 			m := p.want(c.method)
-			if headerOf(m, "Session-Expires") != "90;refresher=uac" {
-				t.Errorf("Session-Expires %q", headerOf(m, "Session-Expires"))
+			if siptest.Header(m, "Session-Expires") != "90;refresher=uac" {
+				t.Errorf("Session-Expires %q", siptest.Header(m, "Session-Expires"))
 			}
 			body, extra := "", "Supported: timer\r\nRequire: timer\r\nSession-Expires: 90;refresher=uac\r\nContact: <sip:phone@"+p.local+">\r\n"
 			if c.method == "INVITE " {
@@ -192,10 +193,10 @@ func TestReliableProvisional(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := p.want("SIP/2.0 180")
-	if headerOf(first, "Require") != "100rel" || headerOf(first, "RSeq") == "" {
+	if siptest.Header(first, "Require") != "100rel" || siptest.Header(first, "RSeq") == "" {
 		t.Fatalf("not reliable:\n%s", first)
 	}
-	if again := p.want("SIP/2.0 180"); headerOf(again, "RSeq") != headerOf(first, "RSeq") {
+	if again := p.want("SIP/2.0 180"); siptest.Header(again, "RSeq") != siptest.Header(first, "RSeq") {
 		t.Error("not the same again")
 	}
 	l.Progress(t.Context(), true) // waits for its turn
@@ -204,7 +205,7 @@ func TestReliableProvisional(t *testing.T) {
 	p.send(p.with("PRACK", "p0", "RAck: 1 1 INVITE\r\n", ""))
 	p.want("SIP/2.0 481")
 	p.cseq++
-	p.send(p.with("PRACK", "p1", "RAck: "+headerOf(first, "RSeq")+" 1 INVITE\r\n", ""))
+	p.send(p.with("PRACK", "p1", "RAck: "+siptest.Header(first, "RSeq")+" 1 INVITE\r\n", ""))
 	p.want("SIP/2.0 200")
 	early := p.want("SIP/2.0 183")
 	go func() { answered <- l.Answer(context.Background()) }()
@@ -214,8 +215,8 @@ func TestReliableProvisional(t *testing.T) {
 		}
 	}
 	p.cseq++
-	p.send(p.with("PRACK", "p2", "RAck: "+headerOf(early, "RSeq")+" 1 INVITE\r\n", ""))
-	for m := p.want("SIP/2.0 200"); !strings.Contains(headerOf(m, "CSeq"), "INVITE"); m = p.want("SIP/2.0 200") {
+	p.send(p.with("PRACK", "p2", "RAck: "+siptest.Header(early, "RSeq")+" 1 INVITE\r\n", ""))
+	for m := p.want("SIP/2.0 200"); !strings.Contains(siptest.Header(m, "CSeq"), "INVITE"); m = p.want("SIP/2.0 200") {
 	}
 	p.cseq = 1
 	p.send(p.request("ACK", "b", "", ""))
@@ -247,7 +248,7 @@ func TestReferBothWays(t *testing.T) {
 	result := make(chan error, 1)
 	go func() { result <- l.Refer(context.Background(), "sip:5000@example.com") }()
 	m := p.want("REFER ")
-	if headerOf(m, "Refer-To") != "<sip:5000@example.com>" || headerOf(m, "Referred-By") == "" {
+	if siptest.Header(m, "Refer-To") != "<sip:5000@example.com>" || siptest.Header(m, "Referred-By") == "" {
 		t.Fatalf("%s", m)
 	}
 	p.send(answerTo(m, "202 Accepted", "", ""))
@@ -284,7 +285,7 @@ func TestReferBothWays(t *testing.T) {
 		t.Fatal(err)
 	}
 	m = p.want("NOTIFY ")
-	if !strings.HasPrefix(bodyOf(m), "SIP/2.0 486 Busy") || strings.Count(bodyOf(m), "\r\n") != 1 || !strings.HasPrefix(headerOf(m, "Subscription-State"), "terminated") {
+	if !strings.HasPrefix(bodyOf(m), "SIP/2.0 486 Busy") || strings.Count(bodyOf(m), "\r\n") != 1 || !strings.HasPrefix(siptest.Header(m, "Subscription-State"), "terminated") {
 		t.Errorf("%s", m)
 	}
 	p.send(okTo(m))

@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
 	"hotline/call"
+	"hotline/call/calltest"
 	"hotline/media"
 )
 
@@ -102,7 +104,7 @@ func TestSippCallHearsATone(t *testing.T) {
 			defer hear.Close()
 			scenario := filepath.Join(t.TempDir(), "caller.xml")
 			// sipp says where the audio goes; a stream of our own listens there.
-			xml := bytes.ReplaceAll([]byte(sippCaller), []byte("[media_port]"), []byte(port(hear.Local())))
+			xml := bytes.ReplaceAll([]byte(sippCaller), []byte("[media_port]"), []byte(strconv.Itoa(int(hear.Local().Port()))))
 			if err := os.WriteFile(scenario, xml, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +122,7 @@ func TestSippCallHearsATone(t *testing.T) {
 			if err := hear.Configure(media.Setup{Codec: media.PCMU, Remote: l.Audio().Local(), Direction: media.RecvOnly}); err != nil {
 				t.Fatal(err)
 			}
-			tap := &ears{}
+			tap := &calltest.Ears{}
 			hear.Tap(tap)
 			if err := l.Progress(ctx, false); err != nil {
 				t.Error(err)
@@ -137,8 +139,8 @@ func TestSippCallHearsATone(t *testing.T) {
 			if err := cmd.Wait(); err != nil {
 				t.Fatalf("sipp: %v\n%s", err, out)
 			}
-			if f := media.Goertzel(tap.pcm(), 8000, 1000); f < 100*math.Max(1e-9, media.Goertzel(tap.pcm(), 8000, 1700)) {
-				t.Errorf("the caller did not hear the tone: power %g in %d samples", f, len(tap.pcm()))
+			if f := media.Goertzel(tap.PCM(), 8000, 1000); f < 100*math.Max(1e-9, media.Goertzel(tap.PCM(), 8000, 1700)) {
+				t.Errorf("the caller did not hear the tone: power %g in %d samples", f, len(tap.PCM()))
 			}
 			r.gone()
 		})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"hotline/call"
+	"hotline/call/calltest"
 	"hotline/media"
 )
 
@@ -68,7 +69,7 @@ func TestSecureCall(t *testing.T) {
 	}
 	l.next(t, call.Answered)
 	far.next(t, call.Answered)
-	near := &ears{}
+	near := &calltest.Ears{}
 	l.Audio().Tap(near)
 	far.Audio().Play(media.Tone(800, time.Second, 0.5), media.PlayOptions{})
 	if err := l.Audio().SendDigits(t.Context(), "7", 80*time.Millisecond, 400*time.Millisecond); err != nil {
@@ -77,7 +78,7 @@ func TestSecureCall(t *testing.T) {
 	if e := far.next(t, call.DigitPressed); e.Digit != '7' {
 		t.Errorf("digit %c", e.Digit)
 	}
-	if pcm := near.pcm(); media.Goertzel(pcm, 8000, 800) < 100*media.Goertzel(pcm, 8000, 1300) {
+	if pcm := near.PCM(); media.Goertzel(pcm, 8000, 800) < 100*media.Goertzel(pcm, 8000, 1300) {
 		t.Error("the tone did not come through")
 	}
 	l.Hangup(t.Context(), call.CauseNormal)

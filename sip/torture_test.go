@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hotline/call"
+	"hotline/trunks/siptest"
 )
 
 // torture is what RFC 4475 asks of an endpoint for each of its 49 messages: the codes that may be answered; none: silence. Numbers
@@ -148,10 +151,10 @@ func TestTortureDetails(t *testing.T) {
 			p.send(p.with(c.method, newTag(), c.extra, c.body))
 			m := p.want("SIP/2.0 " + c.code)
 			p.to = "<sip:4000@127.0.0.1>"
-			if c.field != "" && headerOf(m, c.field) != c.value {
-				t.Errorf("%s: %q, want %q", c.field, headerOf(m, c.field), c.value)
+			if c.field != "" && siptest.Header(m, c.field) != c.value {
+				t.Errorf("%s: %q, want %q", c.field, siptest.Header(m, c.field), c.value)
 			}
-			if to := headerOf(m, "To"); !strings.Contains(to, ";tag=") {
+			if to := siptest.Header(m, "To"); !strings.Contains(to, ";tag=") {
 				t.Errorf("To %q has no tag", to)
 			}
 		})
@@ -167,7 +170,7 @@ func TestTortureDetails(t *testing.T) {
 		l := r.leg()
 		p.send(p.request("INVITE", "way2", "", testOffer("")))
 		p.want("SIP/2.0 482")
-		l.Hangup(t.Context(), l.cause())
+		l.Hangup(t.Context(), call.CauseBusy)
 	})
 	t.Run("loop", func(t *testing.T) {
 		p := r.phone("127.0.0.1")

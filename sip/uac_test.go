@@ -10,6 +10,7 @@ import (
 	"hotline"
 	"hotline/call"
 	"hotline/trunks/header"
+	"hotline/trunks/siptest"
 )
 
 // callee is a far end for calls of ours: a socket that is told what to say.
@@ -83,8 +84,8 @@ func TestDialAnswered(t *testing.T) {
 	l.next(t, call.Ringing)
 	p.send(answerTo(inv, "200 OK", contactOf(p)+sdpType+"Session-Expires: 1800;refresher=uac\r\n", testOffer("")))
 	ack := p.want("ACK sip:far@")
-	if headerOf(ack, "CSeq") != headerOf(inv, "CSeq")[:1]+" ACK" {
-		t.Errorf("CSeq of ACK %q", headerOf(ack, "CSeq"))
+	if siptest.Header(ack, "CSeq") != siptest.Header(inv, "CSeq")[:1]+" ACK" {
+		t.Errorf("CSeq of ACK %q", siptest.Header(ack, "CSeq"))
 	}
 	l.next(t, call.Answered)
 	if !l.Audio().Configured() {
@@ -94,12 +95,12 @@ func TestDialAnswered(t *testing.T) {
 	p.want("ACK ")
 	other := strings.Replace(answerTo(inv, "200 OK", contactOf(p)+sdpType, testOffer("")), "tag=peer", "tag=fork", 1)
 	p.send(other) // another branch of a fork answers as well
-	if ack := p.want("ACK "); !strings.Contains(headerOf(ack, "To"), "tag=fork") {
+	if ack := p.want("ACK "); !strings.Contains(siptest.Header(ack, "To"), "tag=fork") {
 		t.Error("wrong dialog acknowledged")
 	}
 	bye := p.want("BYE ")
-	if !strings.Contains(headerOf(bye, "To"), "tag=fork") {
-		t.Errorf("BYE to %q", headerOf(bye, "To"))
+	if !strings.Contains(siptest.Header(bye, "To"), "tag=fork") {
+		t.Errorf("BYE to %q", siptest.Header(bye, "To"))
 	}
 	p.send(okTo(bye))
 	if err := l.Hangup(t.Context(), call.CauseNormal); err != nil {
@@ -196,8 +197,8 @@ func TestDialReliableRinging(t *testing.T) {
 	inv := p.want("INVITE ")
 	p.send(answerTo(inv, "183 Session Progress", contactOf(p)+sdpType+"Require: 100rel\r\nRSeq: 7\r\n", testOffer("")))
 	prack := p.want("PRACK ")
-	if headerOf(prack, "RAck") != "7 1 INVITE" {
-		t.Errorf("RAck %q", headerOf(prack, "RAck"))
+	if siptest.Header(prack, "RAck") != "7 1 INVITE" {
+		t.Errorf("RAck %q", siptest.Header(prack, "RAck"))
 	}
 	p.send(okTo(prack))
 	l.next(t, call.Ringing)
@@ -207,7 +208,7 @@ func TestDialReliableRinging(t *testing.T) {
 	p.send(answerTo(inv, "200 OK", contactOf(p), ""))
 	p.want("ACK ")
 	l.next(t, call.Answered)
-	p.to, p.tag, p.callID, p.cseq = headerOf(inv, "From"), "peer", headerOf(inv, "Call-ID"), 1
+	p.to, p.tag, p.callID, p.cseq = siptest.Header(inv, "From"), "peer", siptest.Header(inv, "Call-ID"), 1
 	p.target = "sip:hotline@" + r.edge.Addr("UDP").String()
 	p.send(p.request("BYE", "end", "", ""))
 	p.want("SIP/2.0 200")
@@ -223,7 +224,7 @@ func TestLongerSessionAsked(t *testing.T) {
 	p.send(answerTo(inv, "422 Session Interval Too Small", "Min-SE: 3600\r\n", ""))
 	p.want("ACK ")
 	inv = p.want("INVITE ")
-	if headerOf(inv, "Session-Expires") != "3600" || headerOf(inv, "Min-SE") != "3600" || headerOf(inv, "CSeq") != "2 INVITE" {
+	if siptest.Header(inv, "Session-Expires") != "3600" || siptest.Header(inv, "Min-SE") != "3600" || siptest.Header(inv, "CSeq") != "2 INVITE" {
 		t.Errorf("%s", inv)
 	}
 	l.Hangup(t.Context(), call.CauseNormal)

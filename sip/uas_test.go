@@ -11,6 +11,7 @@ import (
 	"hotline"
 	"hotline/call"
 	"hotline/media"
+	"hotline/trunks/siptest"
 )
 
 func TestOfferInTheAnswer(t *testing.T) {
@@ -115,7 +116,7 @@ func TestEarlyMediaIsTheAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	bye := p.want("BYE ")
-	if got := headerOf(bye, "Reason"); got != `Q.850;cause=16;text="normal clearing"` {
+	if got := siptest.Header(bye, "Reason"); got != `Q.850;cause=16;text="normal clearing"` {
 		t.Errorf("Reason %q", got)
 	}
 	p.send(okTo(bye))
@@ -155,8 +156,8 @@ func TestCancelAtAnyInstant(t *testing.T) {
 		if !strings.HasPrefix(ok, "SIP/2.0 200") {
 			t.Fatalf("CANCEL: %s", ok)
 		}
-		if headerOf(ok, "To") != headerOf(final, "To") {
-			t.Errorf("To of CANCEL %q and of INVITE %q", headerOf(ok, "To"), headerOf(final, "To"))
+		if siptest.Header(ok, "To") != siptest.Header(final, "To") {
+			t.Errorf("To of CANCEL %q and of INVITE %q", siptest.Header(ok, "To"), siptest.Header(final, "To"))
 		}
 		err := <-answered
 		if strings.HasPrefix(final, "SIP/2.0 200") {
@@ -190,7 +191,7 @@ func (p *phone) finals() (cancel, invite string) {
 	p.t.Helper()
 	for cancel == "" || invite == "" {
 		m := p.recv(3 * time.Second)
-		switch cseq := headerOf(m, "CSeq"); {
+		switch cseq := siptest.Header(m, "CSeq"); {
 		case m == "":
 			p.t.Fatalf("CANCEL %q, INVITE %q", cancel, invite)
 		case strings.HasPrefix(m, "SIP/2.0 1"):
@@ -198,7 +199,7 @@ func (p *phone) finals() (cancel, invite string) {
 			cancel = m
 		default:
 			invite = m
-			p.to = headerOf(m, "To")
+			p.to = siptest.Header(m, "To")
 			p.send(p.request("ACK", map[bool]string{true: "y", false: "x"}[strings.HasPrefix(m, "SIP/2.0 200")], "", ""))
 		}
 	}
@@ -301,8 +302,8 @@ func TestRefusals(t *testing.T) {
 	p.send(p.request("INVITE", "a", "", testOffer("")))
 	l := r.leg()
 	l.Hangup(t.Context(), call.CauseBusy)
-	if m := p.want("SIP/2.0 486"); !strings.HasPrefix(headerOf(m, "Reason"), "Q.850;cause=17") {
-		t.Errorf("Reason %q", headerOf(m, "Reason"))
+	if m := p.want("SIP/2.0 486"); !strings.HasPrefix(siptest.Header(m, "Reason"), "Q.850;cause=17") {
+		t.Errorf("Reason %q", siptest.Header(m, "Reason"))
 	}
 	l.next(t, call.Ended)
 	for err, code := range map[error]string{
@@ -314,7 +315,7 @@ func TestRefusals(t *testing.T) {
 		r.mu.Unlock()
 		p = r.phone("127.0.0.1")
 		p.send(p.request("INVITE", "a", "", testOffer("")))
-		if m := p.want("SIP/2.0 " + code); code == "503" && headerOf(m, "Retry-After") == "" {
+		if m := p.want("SIP/2.0 " + code); code == "503" && siptest.Header(m, "Retry-After") == "" {
 			t.Error("503 without Retry-After")
 		}
 	}
@@ -351,7 +352,7 @@ func TestNoPortsLeft(t *testing.T) {
 		p.send(p.request("INVITE", "a", "", testOffer("")))
 		m := ""
 		for !strings.HasPrefix(m, "SIP/2.0 503") && len(r.legs) == 0 {
-			if m = p.recv(20 * time.Millisecond); strings.HasPrefix(m, "SIP/2.0 503") && headerOf(m, "Retry-After") == "" {
+			if m = p.recv(20 * time.Millisecond); strings.HasPrefix(m, "SIP/2.0 503") && siptest.Header(m, "Retry-After") == "" {
 				t.Error("no Retry-After")
 			}
 		}
@@ -393,7 +394,7 @@ func TestDigitsByInfoInOrder(t *testing.T) {
 	}
 	p.cseq++
 	p.send(p.with("INFO", "bad", "Content-Type: application/x-none\r\n", "x"))
-	if m := p.want("SIP/2.0 415"); headerOf(m, "Accept") == "" {
+	if m := p.want("SIP/2.0 415"); siptest.Header(m, "Accept") == "" {
 		t.Error("415 without Accept")
 	}
 	p.send(p.with("INFO", "bad2", "Content-Type: application/dtmf-relay\r\n", "Signal=77\r\n"))
@@ -446,8 +447,8 @@ func TestTelephoneURI(t *testing.T) {
 		l.next(t, call.Answered)
 		l.Hangup(t.Context(), call.CauseNormal)
 		bye := p.want("BYE sip:phone@") // to the Contact, from the number that was called, to who called
-		if !strings.HasPrefix(headerOf(bye, "From"), "<"+strings.Replace(uri, "TEL:", "tel:", 1)+">;tag=") || !strings.HasPrefix(headerOf(bye, "To"), "<tel:+86-138-0013-8000;phone-context=+86>;tag=") {
-			t.Errorf("From %q, To %q", headerOf(bye, "From"), headerOf(bye, "To"))
+		if !strings.HasPrefix(siptest.Header(bye, "From"), "<"+strings.Replace(uri, "TEL:", "tel:", 1)+">;tag=") || !strings.HasPrefix(siptest.Header(bye, "To"), "<tel:+86-138-0013-8000;phone-context=+86>;tag=") {
+			t.Errorf("From %q, To %q", siptest.Header(bye, "From"), siptest.Header(bye, "To"))
 		}
 		p.send(okTo(bye))
 		l.next(t, call.Ended)

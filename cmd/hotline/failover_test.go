@@ -11,6 +11,7 @@ import (
 	"hotline"
 	"hotline/asterisk/asterisktest"
 	"hotline/call"
+	"hotline/call/calltest"
 	"hotline/media"
 	"hotline/postgres"
 	"hotline/postgres/pgtest"
@@ -155,31 +156,6 @@ func (x *twoEdges) next(box *call.Mailbox) call.Event {
 	return e
 }
 
-// ears keeps what a stream has heard last.
-type ears struct {
-	mu   sync.Mutex
-	last []int16
-}
-
-func (e *ears) Frame(in, _ []int16) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.last = append(e.last, in...)
-	e.last = e.last[max(0, len(e.last)-1600):]
-}
-
-func (x *twoEdges) hears(s *media.Stream, freq float64) {
-	x.Helper()
-	tap := &ears{}
-	defer s.Tap(tap)()
-	x.until("the tone is heard", func() bool {
-		tap.mu.Lock()
-		defer tap.mu.Unlock()
-		return len(tap.last) == 1600 && media.Level(tap.last) > -40 &&
-			media.Goertzel(tap.last, media.SampleRate, freq) > 20*media.Goertzel(tap.last, media.SampleRate, freq*1.31)
-	})
-}
-
 // TestFailOverAcrossEdges: when the first trunk of a route fails, after it has taken the INVITE or by silence, the call goes on by the
 // trunk of the other edge, whichever comes first: one leg, with audio both ways. What the called says is final.
 func TestFailOverAcrossEdges(t *testing.T) {
@@ -214,8 +190,8 @@ func TestFailOverAcrossEdges(t *testing.T) {
 		c := <-x.took
 		l.Audio().Play(media.Tone(440, 20*time.Second, 0.5), media.PlayOptions{})
 		c.Stream().Play(media.Tone(700, 20*time.Second, 0.5), media.PlayOptions{})
-		x.hears(c.Stream(), 440)
-		x.hears(l.Audio(), 700)
+		calltest.Hears(x, c.Stream(), 440)
+		calltest.Hears(x, l.Audio(), 700)
 		c.Hangup(t.Context())
 		if e := x.next(box); e.Kind != call.Ended || e.Cause.By != "peer" {
 			t.Errorf("%s: %+v", way.to, e)
