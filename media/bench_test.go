@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hotline/media/srtp"
 )
 
 // TestSteadyStateDoesNotAllocate: packets and ticks make no garbage, whatever a stream does.
@@ -16,7 +18,7 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	keys := &SRTPKeys{Local: [30]byte{1}, Remote: [30]byte{2}}
+	keys := &srtp.Keys{Local: [30]byte{1}, Remote: [30]byte{2}}
 	for _, c := range []struct {
 		name  string
 		edit  func(*Setup)
@@ -38,7 +40,7 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 				c.start(b, p)
 			}
 			if s := p.stream.setup.SRTP; s != nil {
-				p.cipher, _ = newProtector(SRTPKeys{Local: s.Remote, Remote: s.Local})
+				p.cipher, _ = srtp.New(srtp.Keys{Local: s.Remote, Remote: s.Local})
 			}
 			packets := make([][]byte, 400)
 			for i := range packets {
@@ -184,7 +186,7 @@ func BenchmarkStream(b *testing.B) {
 				r.Join(l.streams[i+1], Talker)
 			}
 		}},
-		{"srtp/ports", false, func(s *Setup) { s.SRTP = &SRTPKeys{} }, nil},
+		{"srtp/ports", false, func(s *Setup) { s.SRTP = &srtp.Keys{} }, nil},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			l := newLoad(b, n, c.shared, c.edit)
@@ -245,7 +247,7 @@ type bridges struct {
 	byAddr   map[netip.AddrPort]*Stream
 	mu       sync.RWMutex // of byAddr, as in package peer
 	browsers []*net.UDPConn
-	ciphers  []*protector // of the browsers
+	ciphers  []*srtp.Context // of the browsers
 }
 
 func newBridges(b *testing.B, n int) *bridges {
@@ -268,12 +270,12 @@ func newBridges(b *testing.B, n int) *bridges {
 			b.Fatal(err)
 		}
 		b.Cleanup(s.Close)
-		keys := SRTPKeys{Profile: AEAD_AES_128_GCM, Local: [30]byte{1}, Remote: [30]byte{2}}
+		keys := srtp.Keys{Profile: srtp.AEAD_AES_128_GCM, Local: [30]byte{1}, Remote: [30]byte{2}}
 		if err := s.Configure(Setup{Remote: remote, RTCPMux: true, SRTP: &keys}); err != nil {
 			b.Fatal(err)
 		}
 		s.control.next = time.Now().Add(time.Hour)
-		far, _ := newProtector(SRTPKeys{Profile: AEAD_AES_128_GCM, Local: keys.Remote, Remote: keys.Local})
+		far, _ := srtp.New(srtp.Keys{Profile: srtp.AEAD_AES_128_GCM, Local: keys.Remote, Remote: keys.Local})
 		br.browsers, br.ciphers, br.byAddr[remote] = append(br.browsers, conn), append(br.ciphers, far), s
 		r := NewRoom(br.e)
 		r.Join(br.streams[i], Talker)
@@ -294,7 +296,7 @@ func (br *bridges) talk(seq int) {
 	br.load.talk(seq)
 	to := net.UDPAddrFromAddrPort(br.socket.Local())
 	for i, conn := range br.browsers {
-		conn.WriteToUDP(br.ciphers[i].seal(br.packet), to)
+		conn.WriteToUDP(br.ciphers[i].Seal(br.packet), to)
 	}
 }
 

@@ -48,7 +48,7 @@ func (s *Stream) takeRTCP(b []byte, from netip.AddrPort) {
 		return
 	}
 	if s.cipher != nil {
-		if b = s.cipher.openRTCP(b); b == nil {
+		if b = s.cipher.OpenRTCP(b); b == nil {
 			s.in.invalid++
 			return
 		}
@@ -152,7 +152,7 @@ func (s *Stream) sendRTCP(packets ...rtcp.Packet) {
 		return
 	}
 	if s.cipher != nil {
-		b = s.cipher.sealRTCP(b)
+		b = s.cipher.SealRTCP(b)
 	}
 	s.way.SendRTCP(b, to)
 }

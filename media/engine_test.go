@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"hotline/media/srtp"
+
 	"hotline"
 )
 
@@ -96,9 +98,9 @@ func TestRealCalls(t *testing.T) {
 	}{{name: "ports"}, {name: "ports, RTCP on the same", mux: true}, {name: "shared", shared: true, mux: true}, {name: "SRTP", secured: true, mux: true}} {
 		t.Run(c.name, func(t *testing.T) {
 			e, other := running(t, Config{}), running(t, Config{})
-			var keys, reversed *SRTPKeys
+			var keys, reversed *srtp.Keys
 			if c.secured {
-				keys, reversed = &SRTPKeys{Local: [30]byte{1}, Remote: [30]byte{2}}, &SRTPKeys{Local: [30]byte{2}, Remote: [30]byte{1}}
+				keys, reversed = &srtp.Keys{Local: [30]byte{1}, Remote: [30]byte{2}}, &srtp.Keys{Local: [30]byte{2}, Remote: [30]byte{1}}
 			}
 			for range 5 {
 				y, err := other.Open(OpenOptions{})

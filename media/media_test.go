@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"hotline/media/srtp"
+
 	"go.uber.org/goleak"
 )
 
@@ -88,7 +90,7 @@ type peer struct {
 	ts     uint32
 	events []StreamEvent
 	phase  int
-	cipher *protector
+	cipher *srtp.Context
 }
 
 // newPeer opens a stream and a peer for it, and configures the stream with what edit makes of the default.
@@ -122,7 +124,7 @@ func (p *peer) packet(pt uint8, marker bool, ts uint32, payload []byte) []byte {
 	copy(b[rtpHeader:], payload)
 	p.seq++
 	if p.cipher != nil {
-		b = append([]byte(nil), p.cipher.seal(b)...)
+		b = append([]byte(nil), p.cipher.Seal(b)...)
 	}
 	return b
 }
@@ -181,7 +183,7 @@ func (p *peer) heard() []packet {
 		}
 		b := buf[:n]
 		if p.cipher != nil {
-			if b = p.cipher.open(b); b == nil {
+			if b = p.cipher.Open(b); b == nil {
 				p.t.Fatal("the peer cannot decrypt what it got")
 			}
 			b = append([]byte(nil), b...)

@@ -74,7 +74,7 @@ func (s *Stream) take(b []byte, from netip.AddrPort, p *packet) (relay *Stream) 
 		s.wake()
 	}
 	if s.cipher != nil {
-		if b = s.cipher.open(b); b == nil || !p.parse(b) {
+		if b = s.cipher.Open(b); b == nil || !p.parse(b) {
 			s.in.invalid++
 			return nil
 		}

@@ -1,6 +1,10 @@
 package media
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"hotline/media/srtp"
+)
 
 // packet is a parsed RTP packet (RFC 3550, section 5.1). The payload is part of the buffer that was parsed.
 type packet struct {
@@ -17,7 +21,7 @@ const rtpHeader = 12
 // parse reads the packet in b; false when it is none. It is our own because it is on the way of every packet and must not
 // allocate; CSRCs and extensions are skipped.
 func (p *packet) parse(b []byte) bool {
-	start, ok := payloadStart(b)
+	start, ok := srtp.PayloadStart(b)
 	if !ok {
 		return false
 	}
@@ -35,21 +39,6 @@ func (p *packet) parse(b []byte) bool {
 	}
 	p.payload = b[start:end]
 	return true
-}
-
-// payloadStart returns how long the header of the packet in b is, with CSRCs and extension; false when b is no RTP packet.
-func payloadStart(b []byte) (n int, ok bool) {
-	if len(b) < rtpHeader || b[0]>>6 != 2 {
-		return 0, false
-	}
-	n = rtpHeader + 4*int(b[0]&0x0f)
-	if b[0]&0x10 != 0 {
-		if len(b) < n+4 {
-			return 0, false
-		}
-		n += 4 + 4*int(binary.BigEndian.Uint16(b[n+2:]))
-	}
-	return n, n <= len(b)
 }
 
 // putHeader writes an RTP header without CSRCs and extensions.

@@ -3,18 +3,20 @@ package media
 import (
 	"testing"
 	"time"
+
+	"hotline/media/srtp"
 )
 
 func TestSRTP(t *testing.T) {
 	b := newBench(t)
-	var keys, reversed SRTPKeys
+	var keys, reversed srtp.Keys
 	for i := range keys.Local {
 		keys.Local[i], keys.Remote[i] = byte(i), byte(100+i)
 	}
 	reversed.Local, reversed.Remote = keys.Remote, keys.Local
 	p := b.newPeer(func(n *Setup) { n.SRTP = &keys })
 	var err error
-	if p.cipher, err = newProtector(reversed); err != nil {
+	if p.cipher, err = srtp.New(reversed); err != nil {
 		t.Fatal(err)
 	}
 	p.stream.Play(Tone(440, 10*time.Second, 0.5), PlayOptions{})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"hotline/media/srtp"
 )
 
 // outbound is the way to the peer. The timestamp follows the clock, whether something is sent or not.
@@ -20,7 +22,7 @@ type outbound struct {
 	ended   int            // frames of silence since there was something to be heard
 	waiting [maxFrame]byte // less than a packet, when the packet time is not that of the clock
 	pending int            // bytes in waiting
-	buf     [rtpHeader + maxPayload + gcmTag]byte
+	buf     [rtpHeader + maxPayload + srtp.Overhead]byte
 
 	keys []*press // digits to be sent
 
@@ -144,7 +146,7 @@ func (s *Stream) sendPacket(payloadType uint8, marker bool, ts uint32, payload [
 	putHeader(o.buf[:], payloadType, marker, o.seq, ts, o.ssrc)
 	b := o.buf[:rtpHeader+copy(o.buf[rtpHeader:], payload)]
 	if s.cipher != nil {
-		b = s.cipher.seal(b)
+		b = s.cipher.Seal(b)
 	}
 	s.way.Send(b, to)
 	o.seq++

@@ -46,7 +46,7 @@ func (s *Stream) glance(b []byte) {
 	if s.in.met && now.Sub(s.in.heardAt) < dozing {
 		return
 	}
-	if s.cipher != nil && s.cipher.open(b) == nil {
+	if s.cipher != nil && s.cipher.Open(b) == nil {
 		s.in.invalid++
 		return
 	}

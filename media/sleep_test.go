@@ -3,6 +3,8 @@ package media
 import (
 	"testing"
 	"time"
+
+	"hotline/media/srtp"
 )
 
 // waitingPeer is a peer whose stream is an idle telephone.
@@ -28,9 +30,9 @@ func (b *bench) waitingPeer(edit func(*Setup)) *peer {
 // have been.
 func TestIdleStreamSleeps(t *testing.T) {
 	b := newBench(t)
-	keys := &SRTPKeys{Profile: AEAD_AES_128_GCM, Local: [30]byte{1}, Remote: [30]byte{2}}
+	keys := &srtp.Keys{Profile: srtp.AEAD_AES_128_GCM, Local: [30]byte{1}, Remote: [30]byte{2}}
 	p := b.waitingPeer(func(n *Setup) { n.SRTP = keys })
-	p.cipher, _ = newProtector(SRTPKeys{Profile: AEAD_AES_128_GCM, Local: keys.Remote, Remote: keys.Local})
+	p.cipher, _ = srtp.New(srtp.Keys{Profile: srtp.AEAD_AES_128_GCM, Local: keys.Remote, Remote: keys.Local})
 	first := p.stream.out.ts
 	b.step(10)
 	if n := len(p.heard()); n != 0 || !p.stream.waiting.dozes {
@@ -38,7 +40,7 @@ func TestIdleStreamSleeps(t *testing.T) {
 	}
 	for range 70000 / 5 { // the browser's sequence numbers roll over meanwhile; four of five of its packets are lost
 		p.seq += 4
-		p.cipher.seal([]byte{0x80, 0, byte(p.seq >> 8), byte(p.seq), 0, 0, 0, 0, 0, 0, 0x12, 0x34})
+		p.cipher.Seal([]byte{0x80, 0, byte(p.seq >> 8), byte(p.seq), 0, 0, 0, 0, 0, 0, 0x12, 0x34})
 		p.tone(400)
 		b.step(5)
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"hotline/media/srtp"
+
 	"hotline"
 )
 
@@ -63,7 +65,7 @@ type Setup struct {
 	Direction       Direction
 	LatchNAT        bool       // the peer may be behind NAT: follow the first continuous RTP stream, once
 	LatchIP         netip.Addr // with LatchNAT: only this address (that the signalling came from) may be followed; zero: any
-	SRTP            *SRTPKeys  // nil: plain RTP
+	SRTP            *srtp.Keys // nil: plain RTP
 	InbandDTMF      bool       // detect digits in the audio, because the peer sends no telephone-event
 }
 
@@ -117,7 +119,7 @@ type Stream struct {
 	setup      Setup
 	configured bool
 	closed     bool
-	cipher     *protector // nil: plain RTP
+	cipher     *srtp.Context // nil: plain RTP
 	in         inbound
 	out        outbound
 	control    control
@@ -166,9 +168,9 @@ func (s *Stream) Configure(n Setup) error {
 	next := s.cipher
 	if n.SRTP == nil {
 		next = nil
-	} else if next == nil || next.keys != *n.SRTP {
+	} else if next == nil || !next.Protects(n.SRTP) {
 		var err error
-		if next, err = newProtector(*n.SRTP); err != nil {
+		if next, err = srtp.New(*n.SRTP); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"hotline/media/srtp"
+
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"hotline/call"
@@ -181,7 +183,7 @@ func (l *Leg) configure() error {
 		setup.LatchIP = l.dlg.peer.Addr()
 	}
 	if r.SRTP {
-		keys := &media.SRTPKeys{}
+		keys := &srtp.Keys{}
 		if !decodeKey(&keys.Local, r.LocalKey.Key) || !decodeKey(&keys.Remote, r.RemoteKey.Key) {
 			return errNotAcceptable
 		}

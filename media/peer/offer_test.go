@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"hotline/media/srtp"
+
 	"github.com/pion/sdp/v3"
 
 	"hotline"
@@ -211,7 +213,7 @@ func FuzzPacket(f *testing.F) {
 	}
 	known, other := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("127.0.0.1:10")
 	p.follow(path{addr: known}, true)
-	keys := &media.SRTPKeys{Profile: media.AEAD_AES_128_GCM}
+	keys := &srtp.Keys{Profile: srtp.AEAD_AES_128_GCM}
 	setup := p.offer.setup
 	setup.Remote, setup.RTCPMux, setup.SRTP = anywhere, true, keys
 	if err := p.stream.Configure(setup); err != nil {

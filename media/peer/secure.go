@@ -16,9 +16,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pion/dtls/v3"
+	"hotline/media/srtp"
 
-	"hotline/media"
+	"github.com/pion/dtls/v3"
 )
 
 const (
@@ -121,15 +121,15 @@ func (p *Peer) secureStream(conn *dtls.Conn) error {
 }
 
 // exportKeys takes the keys out of the handshake (RFC 5764, section 4.2): client's key, server's key, client's salt, server's salt.
-func exportKeys(conn *dtls.Conn) (*media.SRTPKeys, error) {
+func exportKeys(conn *dtls.Conn) (*srtp.Keys, error) {
 	state, ok := conn.ConnectionState()
 	profile, agreed := conn.SelectedSRTPProtectionProfile()
 	if !ok || !agreed {
 		return nil, errors.New("no SRTP profile in common")
 	}
-	keys, salt := &media.SRTPKeys{Profile: media.AES_CM_128_HMAC_SHA1_80}, 14
+	keys, salt := &srtp.Keys{Profile: srtp.AES_CM_128_HMAC_SHA1_80}, 14
 	if profile == dtls.SRTP_AEAD_AES_128_GCM {
-		keys.Profile, salt = media.AEAD_AES_128_GCM, 12
+		keys.Profile, salt = srtp.AEAD_AES_128_GCM, 12
 	}
 	b, err := state.ExportKeyingMaterial(keysLabel, nil, 2*(keySize+salt))
 	if err != nil {

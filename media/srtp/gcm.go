@@ -1,4 +1,4 @@
-package media
+package srtp
 
 import (
 	"crypto/aes"
@@ -40,7 +40,7 @@ type window struct {
 	seen uint64 // bit n: highest-n has come
 }
 
-func newGCM(keys *SRTPKeys) (*gcm, error) {
+func newGCM(keys *Keys) (*gcm, error) {
 	g := &gcm{sources: make(map[uint32]*window)}
 	for _, way := range []struct {
 		aead   *cipher.AEAD
@@ -134,7 +134,7 @@ func (g *gcm) seal(b []byte) []byte {
 
 // open authenticates and decrypts in place; nil: forged, replayed or broken. Nothing is kept of what is not authentic.
 func (g *gcm) open(b []byte) []byte {
-	start, ok := payloadStart(b)
+	start, ok := PayloadStart(b)
 	if !ok || len(b) < start+gcmTag {
 		return nil
 	}

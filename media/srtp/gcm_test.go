@@ -1,29 +1,30 @@
-package media
+package srtp
 
 import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 	"testing"
 
-	"github.com/pion/srtp/v3"
+	pion "github.com/pion/srtp/v3"
 )
 
 // ends are two of ours that speak with each other, and the library with the same keys as the second.
 type ends struct {
 	out, in *gcm
-	peer    *srtp.Context
+	peer    *pion.Context
 }
 
 func newEnds(t testing.TB) *ends {
 	t.Helper()
-	keys := SRTPKeys{Profile: AEAD_AES_128_GCM}
+	keys := Keys{Profile: AEAD_AES_128_GCM}
 	for i := range keys.Local {
 		keys.Local[i], keys.Remote[i] = byte(3*i), byte(7*i+1)
 	}
-	turned := SRTPKeys{Profile: keys.Profile, Local: keys.Remote, Remote: keys.Local}
+	turned := Keys{Profile: keys.Profile, Local: keys.Remote, Remote: keys.Local}
 	e := &ends{}
 	var err error
 	if e.out, err = newGCM(&keys); err != nil {
@@ -32,7 +33,7 @@ func newEnds(t testing.TB) *ends {
 	if e.in, err = newGCM(&turned); err != nil {
 		t.Fatal(err)
 	}
-	if e.peer, err = srtp.CreateContext(keys.Local[:16], keys.Local[16:28], srtp.ProtectionProfileAeadAes128Gcm, srtp.SRTPReplayProtection(64)); err != nil {
+	if e.peer, err = pion.CreateContext(keys.Local[:16], keys.Local[16:28], pion.ProtectionProfileAeadAes128Gcm, pion.SRTPReplayProtection(64)); err != nil {
 		t.Fatal(err)
 	}
 	return e
@@ -41,9 +42,16 @@ func newEnds(t testing.TB) *ends {
 // plainPacket is one of ours, with room for the tag.
 func plainPacket(seq uint16, ssrc uint32, payload []byte) []byte {
 	b := make([]byte, rtpHeader+len(payload), rtpHeader+len(payload)+gcmTag)
-	putHeader(b, 8, seq%7 == 0, seq, uint32(seq)*frameSamples, ssrc)
+	putHeader(b, seq, ssrc)
 	copy(b[rtpHeader:], payload)
 	return b
+}
+
+func putHeader(b []byte, seq uint16, ssrc uint32) {
+	b[0], b[1] = 0x80, 8
+	binary.BigEndian.PutUint16(b[2:], seq)
+	binary.BigEndian.PutUint32(b[4:], uint32(seq)*160)
+	binary.BigEndian.PutUint32(b[8:], ssrc)
 }
 
 // The example of RFC 7714, section 16.1.1, whose key and salt are those of a session already.
@@ -139,11 +147,11 @@ func TestGCMOpensLikeTheLibrary(t *testing.T) {
 func TestGCMHeaders(t *testing.T) {
 	e := newEnds(t)
 	header := append([]byte{0x92, 8, 0, 9, 0, 0, 0, 0, 0, 0, 0, 5}, 1, 2, 3, 4, 5, 6, 7, 8, 0xbe, 0xde, 0, 1, 0x10, 0xff, 0, 0)
-	ctx, err := srtp.CreateContext(make([]byte, 16), make([]byte, 12), srtp.ProtectionProfileAeadAes128Gcm)
+	ctx, err := pion.CreateContext(make([]byte, 16), make([]byte, 12), pion.ProtectionProfileAeadAes128Gcm)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.in, err = newGCM(&SRTPKeys{Profile: AEAD_AES_128_GCM}); err != nil {
+	if e.in, err = newGCM(&Keys{Profile: AEAD_AES_128_GCM}); err != nil {
 		t.Fatal(err)
 	}
 	sealed, err := ctx.EncryptRTP(nil, append(header, "hello"...), nil)
@@ -180,16 +188,16 @@ func TestGCMSources(t *testing.T) {
 // Sealing and opening make no garbage.
 func TestGCMAllocates(t *testing.T) {
 	e := newEnds(t)
-	b, seq := make([]byte, 0, maxPacket), uint16(0)
+	b, seq := make([]byte, 0, 1500), uint16(0)
 	payload := make([]byte, 160)
 	if n := testing.AllocsPerRun(1000, func() {
 		b = b[:rtpHeader+len(payload)]
-		putHeader(b, 8, false, seq, 0, 1)
+		putHeader(b, seq, 1)
 		seq++
 		if e.in.open(e.out.seal(b)) == nil {
 			t.Fatal("not opened")
 		}
-	}); n > 0 && !raceEnabled {
+	}); n > 0 {
 		t.Errorf("%v allocations a packet", n)
 	}
 }
