@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -138,7 +139,54 @@ func (l *Leg) referred(q *request) {
 	l.refer.id = strconv.FormatUint(uint64(q.req.CSeq().SeqNo), 10)
 	l.notify(100, "Trying")
 	l.refer.giveUp = l.after(referLimit, func() { l.report(503, cause.Phrases[503]) })
-	l.post(call.Event{Kind: call.TransferAsked, Target: a.URI})
+	asked := call.Event{Kind: call.TransferAsked, Target: a.URI}
+	if replaces, ok := replacesOf(a.URI); ok {
+		asked.Second = l.second(replaces)
+	}
+	l.post(asked)
+}
+
+// replacesOf returns the Replaces of a Refer-To URI (RFC 3891): Call-ID and tags of a dialog.
+func replacesOf(target string) (replaces string, ok bool) {
+	_, headers, _ := strings.Cut(target, "?")
+	for h := range strings.SplitSeq(headers, "&") {
+		if name, value, _ := strings.Cut(h, "="); strings.EqualFold(name, "Replaces") {
+			replaces, err := url.PathUnescape(value)
+			if err != nil {
+				replaces = ""
+			}
+			return replaces, true
+		}
+	}
+	return "", false
+}
+
+// second finds the call that an attended transfer names. It must be the same telephone's: whoever has learnt the names of somebody else's
+// dialog shall not get that call.
+func (l *Leg) second(replaces string) *call.Second {
+	callID, rest, _ := strings.Cut(replaces, ";")
+	tags := map[string]string{}
+	for param := range strings.SplitSeq(rest, ";") {
+		name, value, _ := strings.Cut(param, "=")
+		tags[strings.ToLower(strings.TrimSpace(name))] = value
+	}
+	other := l.e.legs.dialog(strings.TrimSpace(callID), tags["to-tag"])
+	switch {
+	case other == nil || other == l:
+		return &call.Second{Why: hotline.Errorf(hotline.NotFound, "transfer.no_dialog", "the telephone names no other call that is ours")}
+	case other.in == nil: // its tags change while it rings; and we called that telephone too
+		return &call.Second{Why: hotline.Errorf(hotline.Unavailable, "transfer.two_callers", "the telephone was called in both of its calls: two callers cannot be joined")}
+	case other.info.TrunkID != l.info.TrunkID || other.dlg.remoteTag != tags["from-tag"] || !l.isAt(other.info.Remote):
+		l.log.Warn("a telephone wants to transfer into a call that is not its own", "event", "alarm", "telephone", l.dlg.peer, "other", other.info.CallID)
+		return &call.Second{Why: hotline.Errorf(hotline.Denied, "transfer.not_its_own", "the telephone names a call that is not its own")}
+	}
+	return &call.Second{CallID: other.info.CallID, LegID: other.info.LegID}
+}
+
+// isAt says whether the peer signals from an address. Over UDP the port is its own; connections have one each.
+func (l *Leg) isAt(remote string) bool {
+	at := addrPortOf(remote)
+	return at.IsValid() && at.Addr() == l.dlg.peer.Addr() && (at.Port() == l.dlg.peer.Port() || !strings.EqualFold(l.dlg.transport, "UDP"))
 }
 
 // ReportTransfer tells the peer what became of the transfer that it asked for: 200, or the code of the failure.

@@ -1,7 +1,7 @@
 // Package refer is what becomes of a transfer that a telephone asks for: REFER (RFC 3515), or what an Asterisk makes of it.
 //
 // It reads whom the telephone names and tells it the outcome. Whether the number may be called is for the outbound routes to say, and
-// the call itself decides who is connected. Start at [Take].
+// the call itself decides who is connected; the edge finds the second call that an attended transfer names. Start at [Take].
 package refer
 
 import (
