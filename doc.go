@@ -41,10 +41,10 @@
 //
 //	.            errors, ids, scopes
 //	testport     ports for the servers of tests
-//	media        RTP, codecs, jitter, prompts, DTMF, rooms, recorder taps, browsers (media/peer); no SIP, no business word
+//	media        RTP, codecs, jitter, prompts, DTMF, rooms, recorder taps, browsers (media/peer), SRTP; no SIP, no business word
 //	postgres     connect or run the cluster, migrations, transactions, databases for tests
-//	call         Leg, Call, Talk, the facts of a call and their Journal
-//	trunks       trunks and numbers; where calls may go out, through which trunks, and how many (trunks/routes)
+//	call         Leg, Call, Talk, the facts of a call; their rows (call/rows), read back by call/archive
+//	trunks       trunks and numbers; where calls may go out and how many (trunks/routes), and the one dialer over both edges (trunks/callout)
 //	sip          native edge: dialogs, offer/answer, registration with trunks, SIP trace
 //	asterisk     Asterisk edge: its own ARI client, legs by external media, reconciling, the fallback while we are away, configuration
 //	recordings   keep, encrypt, find, play, expire
