@@ -190,7 +190,6 @@ func (r *relay) back(b *calltest.Browser, tone float64) *calltest.Browser {
 	r.t.Helper()
 	n := calltest.NewBrowser(r.t, r.engine, b.Seat.Agent)
 	n.Phone.Hum(tone)
-	r.exchange.cfg.Dialer = r.staff
 	for _, err := range []error{second(r.agents.Arrive(r.t.Context(), n.Seat.Agent, "tab")), r.agents.Media(r.t.Context(), n.Seat.Agent, "tab", true)} {
 		if err != nil {
 			r.t.Fatal(err)

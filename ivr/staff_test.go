@@ -80,8 +80,10 @@ const patience = 20 * time.Second
 
 // hire makes an agent of some queues, with a browser that gives a tone.
 func (h *house) hire(name string, tone float64, queues ...string) *calltest.Browser {
-	h.exchange.cfg.Dialer = h.staff
 	h.t.Helper()
+	if h.exchange.cfg.Dialer == nil {
+		h.exchange.cfg.Dialer = h.staff
+	}
 	id := hotline.NewID()
 	if _, err := h.pool.Exec(h.t.Context(), `insert into account (id, login, name, password_hash, role) values ($1, $2, $2, '', 'agent')`, id, name); err != nil {
 		h.t.Fatal(err)
