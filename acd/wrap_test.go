@@ -381,3 +381,25 @@ func TestLeasesOfDeadCalls(t *testing.T) {
 		t.Error("somebody else was freed")
 	}
 }
+
+// An agent who goes on from one call to another has after-call work for the second alone.
+func TestAnAgentGoesOnInAnotherCall(t *testing.T) {
+	f, is := wrapFloor(t)
+	agent, ctx := f.ids[0], t.Context()
+	f.set("q", func(s *Settings) { s.Wrap = Wrapping{Mode: WrapOptional, Seconds: 30} })
+	first, second := f.talk(agent), hotline.NewID()
+	if err := f.agents.Moved(ctx, agent, hotline.NewID(), second); hotline.KindOf(err) != hotline.Conflict {
+		t.Errorf("from a call that it is not in: %v", err)
+	}
+	if err := f.agents.Moved(ctx, agent, first, second); err != nil {
+		t.Fatal(err)
+	}
+	f.agents.Seated(first, nil)
+	f.end("", first)
+	is("after the first call", Talking)
+	f.end("", second)
+	is("after the second", WrapUp)
+	if w, ok := f.agents.Wrap(agent); !ok || w.CallID != second || w.Queue != "q" {
+		t.Errorf("%+v", w)
+	}
+}
