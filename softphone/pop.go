@@ -190,21 +190,24 @@ func (st *station) learn(callID string) {
 	who := st.who
 	who.See = st.see()
 	st.g.tasks.start(func() {
+		var passed time.Duration
 		for _, d := range learnAfter {
+			passed += d
 			select {
 			case <-st.g.ctx.Done():
 				return
 			case <-time.After(d):
 			}
-			if st.learnt(callID, who) {
+			if st.learnt(callID, who, passed >= filed) {
 				return
 			}
 		}
 	})
 }
 
-// learnt shows what is known by now, and says whether that is all there is to know, or nobody is shown it any more.
-func (st *station) learnt(callID string, who Identity) bool {
+// learnt shows what is known by now, and says whether that is all there is to know, or nobody is shown it any more. Before it is settled
+// the caller's last step may be missing.
+func (st *station) learnt(callID string, who Identity, settled bool) bool {
 	st.mu.Lock()
 	pop, shown := st.shown(callID)
 	st.mu.Unlock()
@@ -217,10 +220,13 @@ func (st *station) learnt(callID string, who Identity) bool {
 	if err != nil || full.Ticket == nil {
 		return false
 	}
+	longer := len(full.Path) > len(pop.Path)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.refresh(callID, full)
-	return true
+	if longer || pop.Ticket == nil {
+		st.refresh(callID, full)
+	}
+	return longer || settled
 }
 
 // whose shows whom the call's ticket belongs to by now: who was chosen of several is not asked for again after a reload. The mutex is
