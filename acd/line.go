@@ -176,8 +176,11 @@ const frontPriority = 1000 * time.Hour
 
 // reasonOf is why a place is left whose call has ended.
 func reasonOf(cause error) Reason {
-	if errors.Is(cause, call.ErrHangup) {
+	switch {
+	case errors.Is(cause, call.ErrHangup):
 		return LeftAbandoned
+	case errors.Is(cause, call.ErrGiven):
+		return LeftTransfer
 	}
 	return LeftCut
 }

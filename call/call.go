@@ -208,7 +208,7 @@ func (c *Call) endCause(why, err error) Cause {
 		return *c.verdict.cause
 	case errors.Is(why, ErrShutdown):
 		return CauseShutdown
-	case errors.Is(why, errGiven):
+	case errors.Is(why, ErrGiven):
 		return CauseNormal
 	case errors.Is(why, ErrMediaLost):
 		return CauseMediaLost
@@ -231,7 +231,7 @@ func (c *Call) outcome(why, err error, phase Phase, answered bool) Result {
 	switch {
 	case errors.Is(why, ErrCut) && (result == ResultAnswered || result == ResultTransferred):
 		return ResultCutBySystem // in mid-sentence
-	case errors.Is(why, errGiven):
+	case errors.Is(why, ErrGiven):
 		return ResultTransferred
 	case result != "":
 		return result

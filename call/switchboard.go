@@ -238,4 +238,5 @@ var (
 	ErrMediaLost   = errors.New("no audio from the peer")
 	ErrMaxDuration = errors.New("the call has lasted too long")
 	ErrMaxWait     = errors.New("the caller has waited too long")
+	ErrGiven       = errors.New("the caller, a telephone, has sent its own caller to where it waited")
 )

@@ -127,9 +127,6 @@ func (t *Talk) overtake(ctx context.Context, x Second) (party, error) {
 	}, nil
 }
 
-// errGiven ends a call whose caller, a telephone, has let somebody else have its place in the line.
-var errGiven = errors.New("the telephone has sent its own caller here")
-
 // give lets go of whom the caller of c talks with, for the call to. The caller is a telephone whose own caller is in that one. It runs in
 // the goroutine of to.
 func (c *Call) give(ctx context.Context, to *Call) (party, error) {
@@ -140,7 +137,7 @@ func (c *Call) give(ctx context.Context, to *Call) (party, error) {
 		if l.Phase != PhaseQueued {
 			return party{}, hotline.Errorf(hotline.Unavailable, "transfer.not_connected", "nobody has taken the telephone's second call yet")
 		}
-		c.cancel(errGiven)
+		c.cancel(ErrGiven)
 		return party{to: Destination{Kind: ToQueue, Value: l.Queue}}, nil
 	}
 	if err != nil {

@@ -135,7 +135,10 @@ func (w *wait) instead(ctx context.Context, action acd.Action) (passed, error) {
 // leave gives the place up because the call ended.
 func (w *wait) leave(err error) {
 	why := acd.LeftAbandoned
-	if !errors.Is(err, call.ErrHangup) {
+	switch {
+	case errors.Is(err, call.ErrGiven):
+		why = acd.LeftTransfer
+	case !errors.Is(err, call.ErrHangup):
 		why = acd.LeftCut // by a fault: the place is kept for a while
 	}
 	w.left(why)
