@@ -161,6 +161,33 @@ func asksAndJoins(h *house, p *pbx, a *browser) {
 	}
 }
 
+// asksAtTheDesk: a desk phone that has a caller calls another by its Asterisk's own dialplan, and joins the two.
+func asksAtTheDesk(h *house, p *pbx, a *browser) {
+	const from, hz, otherHz = "+8613800138045", 720.0, 1380.0
+	h.routesToDesks()
+	d, other := p.desk(h, deskPhones[0], hz), p.desk(h, deskPhones[1], otherHz)
+	l, call := h.talks(a, from)
+	mark := a.mark()
+	h.eventually(10*time.Second, "the route to the desk phones is known", func() bool {
+		return a.ask("call.transfer", map[string]any{"to": map[string]any{"kind": "number", "value": deskPhones[0]}}).OK
+	})
+	l.hears([]float64{hz}, []float64{agentHz})
+	a.closes(mark, call)
+	d.command("dial", "sip:*"+deskPhones[1]+"@"+p.SIPAddr.String())
+	h.eventually(15*time.Second, "the other desk phone answers", func() bool { return d.dialog("*"+deskPhones[1]) != "" })
+	d.command("line", "1")
+	d.command("transfer", "<sip:*"+deskPhones[1]+"@"+p.SIPAddr.String()+"?Replaces="+d.dialog("*"+deskPhones[1])+">")
+	l.hears([]float64{otherHz}, []float64{hz})
+	h.eventually(10*time.Second, "the desk phone is free", func() bool {
+		return !strings.Contains(p.CLI("core", "show", "channels", "concise"), "PJSIP/"+deskPhones[0])
+	})
+	other.command("hangup", "")
+	l.ended(10 * time.Second)
+	if row := h.ended(from); row.ID != call || row.Result != "transferred" || len(row.Legs) != 4 {
+		h.t.Errorf("the caller's row is %+v", row)
+	}
+}
+
 // dialog returns what a Replaces says of the phone's call to a number; "" until it is answered.
 func (d *deskPhone) dialog(number string) string {
 	for message := range strings.SplitSeq(d.out.String(), "SIP/2.0 200 OK\r\n") {

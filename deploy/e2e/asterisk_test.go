@@ -36,7 +36,8 @@ func startOnAsterisk(t testing.TB, env ...string) (*house, *pbx) {
 	w, secret := newWire(t), rand.Text()
 	p := &pbx{wire: w, password: rand.Text(), outside: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(testport.Free(t, "udp")))}
 	h := newHouse(t, append([]string{"HOTLINE_ASTERISK=pbx=" + w.url(), "HOTLINE_ASTERISK_PASSWORD=" + secret}, env...)...)
-	options := asterisktest.Options{Trunks: h.carried(p), Render: func(o *config.Options) { o.ARI.Password = secret }}
+	const own = "\n[hotline-in](+)\nexten => *602,1,Dial(PJSIP/602)\n" // a call of the Asterisk's own dialplan
+	options := asterisktest.Options{Trunks: h.carried(p), Extra: map[string]string{"extensions.conf": own}, Render: func(o *config.Options) { o.ARI.Password = secret }}
 	for _, user := range deskPhones {
 		desks := slices.IndexFunc(options.Trunks, func(t trunks.Trunk) bool { return t.Settings.Dial != "" })
 		options.Phones = append(options.Phones, config.Phone{User: user, Password: p.password, TrunkID: options.Trunks[desks].ID})
@@ -132,6 +133,7 @@ func TestAsterisk(t *testing.T) {
 		{"consult", agentConsults},
 		{"transfer to a number", func(h *house, a, _ *browser) { transfersOut(h, p, a) }},
 		{"transfer to a desk phone", func(h *house, a, _ *browser) { transfersToDesk(h, p, a) }},
+		{"question between desk phones", func(h *house, a, _ *browser) { asksAtTheDesk(h, p, a) }},
 		{"question by a desk phone", func(h *house, a, _ *browser) { asksAndJoins(h, p, a) }},
 		{"call-back", func(h *house, a, _ *browser) { callsBack(h, p, a) }},
 	} {
