@@ -157,7 +157,7 @@ func (st *station) learnLate(callID string, late <-chan Pop) {
 		st.mu.Lock()
 		defer st.mu.Unlock()
 		st.refresh(callID, pop)
-		if pop.Ticket == nil {
+		if pop.Ticket == nil || pop.WaitedMS < filed.Milliseconds() {
 			st.learn(callID)
 		}
 	})
