@@ -110,10 +110,9 @@ func newHouse(t testing.TB, rules Rules) *house {
 // openHouse starts the parts of a house; kept is what its edge has kept of the process before.
 func openHouse(t testing.TB, at home, kept *backend) *house {
 	t.Helper()
-	rules := at.rules
 	h := &house{t: t, pool: at.pool, engine: calltest.NewEngine(t), log: &safeLog{}, staff: newStaff(), home: at, kept: kept}
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(h.log, t.Output()), nil))
-	h.store = NewStore(h.pool, rules, realVoice(t))
+	h.store = NewStore(h.pool, at.rules, realVoice(t))
 	if err := SeedDemo(t.Context(), h.store); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +145,7 @@ func openHouse(t testing.TB, at home, kept *backend) *house {
 	}
 	line := acd.NewLine(acd.LineConfig{Queues: h.queues, Agents: h.agents, Caller: callers{h}, Pool: h.pool, Log: log})
 	h.exchange, err = Open(t.Context(), Config{
-		Pool: h.pool, Voice: realVoice(t), Line: line, Queues: h.queues, Recordings: h.tapes, Tickets: h.desk, Rules: rules, Log: log,
+		Pool: h.pool, Voice: realVoice(t), Line: line, Queues: h.queues, Recordings: h.tapes, Tickets: h.desk, Rules: at.rules, Log: log,
 		Agents: h.agents, Calls: h.board, Engine: h.engine, Observe: h.staff.observe, Away: cmp.Or(at.away, time.Second), RecordOut: true,
 	})
 	if err != nil {
