@@ -29,3 +29,15 @@ func TestFree(t *testing.T) {
 		t.Errorf("port %d is free for UDP", port)
 	}
 }
+
+// Blocks for audio lie apart from each other and from the ports of servers.
+func TestBlock(t *testing.T) {
+	last := 0
+	for range 50 {
+		first := Block(999)
+		if first%2 != 0 || first < lowestAudio || first+1000 > lowest || first < last && first != lowestAudio {
+			t.Errorf("block %d after %d", first, last)
+		}
+		last = first + 1000
+	}
+}

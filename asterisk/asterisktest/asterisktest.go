@@ -58,7 +58,7 @@ type Asterisk struct {
 	t       testing.TB
 	options Options
 	root    string
-	rtpLow  int
+	rtpLow  int // the first of audioPorts
 	mu      sync.Mutex
 	cmd     *exec.Cmd
 	exited  chan struct{}
@@ -66,6 +66,9 @@ type Asterisk struct {
 
 // patience is how long a start or a stop may take on a loaded machine. A start takes half a second.
 const patience = 20 * time.Second
+
+// audioPorts are how many ports an Asterisk has for audio.
+const audioPorts = 2000
 
 // Start runs an Asterisk until the test ends and returns when it takes calls and requests.
 func Start(t testing.TB, o Options) *Asterisk {
@@ -83,7 +86,7 @@ func Start(t testing.TB, o Options) *Asterisk {
 	a := &Asterisk{User: "hotline", Password: secret(), Dir: dir, t: t, options: o, root: fetch(t, o.Version)}
 	t.Cleanup(a.clean)
 	web, sip := testport.Free(t, "tcp"), testport.Free(t, "tcp", "udp")
-	a.rtpLow = testport.Free(t, "udp") &^ 1
+	a.rtpLow = testport.Block(audioPorts)
 	a.URL = fmt.Sprintf("http://127.0.0.1:%d", web)
 	a.SIPAddr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(sip))
 	a.write(web)

@@ -52,7 +52,7 @@ func (a *Asterisk) rendering(ari int) config.Options {
 			Transport: a.options.Transport, Hotline: a.options.Hotline,
 		},
 		SIP:    config.SIP{Bind: a.SIPAddr},
-		RTP:    config.RTP{First: a.rtpLow, Last: a.rtpLow + 1999},
+		RTP:    config.RTP{First: a.rtpLow, Last: a.rtpLow + audioPorts - 1},
 		Phones: a.options.Phones, Away: a.options.Away,
 	}
 	if a.options.Render != nil {

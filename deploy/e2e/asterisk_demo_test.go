@@ -34,7 +34,7 @@ func newDemo(t *testing.T) *demo {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	os.Chmod(dir, 0o755)
-	rtp := rtpBlock()
+	rtp := testport.Block(1000)
 	d := &demo{t: t, sip: fmt.Sprintf("127.0.0.1:%d", testport.Free(t, "udp")), log: &logFile{}}
 	d.env = append(os.Environ(), "HOTLINE_DATA_DIR="+dir, fmt.Sprintf("HOTLINE_HTTP_ADDR=127.0.0.1:%d", testport.Free(t, "tcp")),
 		fmt.Sprintf("HOTLINE_SIP_ADDR=127.0.0.1:%d", testport.Free(t, "udp")), "HOTLINE_WEBRTC_ADDR=127.0.0.1:0",

@@ -177,7 +177,7 @@ func readyAgain(s *browser) (mark int) {
 	mark = s.mark()
 	s.must("agent.ready", nil)
 	s.state(mark, "ready")
-	return s.mark()
+	return mark // what waits is offered in the same instant
 }
 
 // agentTransfers: a blind transfer to a colleague; the caller hears the colleague, and the agent nothing more.

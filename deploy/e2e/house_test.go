@@ -85,7 +85,7 @@ func need(t testing.TB, program, debian string) string {
 func newHouse(t testing.TB, env ...string) *house {
 	t.Helper()
 	httpPort, sipPort := testport.Free(t, "tcp"), testport.Free(t, "udp")
-	rtp := rtpBlock()
+	rtp := testport.Block(1000)
 	h := &house{
 		t: t, dir: t.TempDir(), log: &logFile{}, password: map[string]string{},
 		http: fmt.Sprintf("http://127.0.0.1:%d", httpPort), sip: fmt.Sprintf("127.0.0.1:%d", sipPort),
@@ -285,23 +285,6 @@ func (h *house) eventually(limit time.Duration, what string, yes func() bool) {
 			h.t.Fatalf("not within %s: %s", limit, what)
 		}
 	}
-}
-
-var rtpNext = struct {
-	sync.Mutex
-	port int
-}{port: 12_000}
-
-// rtpBlock returns the first of a thousand ports below the range that the kernel gives to clients.
-func rtpBlock() int {
-	rtpNext.Lock()
-	defer rtpNext.Unlock()
-	port := rtpNext.port
-	rtpNext.port += 1000
-	if rtpNext.port >= 32_000 {
-		rtpNext.port = 12_000
-	}
-	return port
 }
 
 func tail(s string, n int) string {
