@@ -82,19 +82,26 @@ func (d *deskPhone) command(name, params string) {
 	d.t.Logf("desk phone, %s %s: %s", name, params, answer[:n])
 }
 
-// transfersToDesk: a caller is handed to a desk phone that has registered with Asterisk; that phone sends the caller on to another, which
-// hangs up.
-func transfersToDesk(h *house, p *pbx, a *browser) {
-	const from, hz, otherHz = "+8613800138043", 720.0, 1380.0
+// handedToDesk lets an agent hand a caller to the first desk phone, whose voice is hz.
+func (h *house) handedToDesk(a *browser, from string, hz float64) (l *line, call string) {
+	h.t.Helper()
 	h.routesToDesks()
-	d, other := p.desk(h, deskPhones[0], hz), p.desk(h, deskPhones[1], otherHz)
-	l, call := h.talks(a, from)
+	l, call = h.talks(a, from)
 	mark := a.mark()
 	h.eventually(10*time.Second, "the route to the desk phones is known", func() bool {
 		return a.ask("call.transfer", map[string]any{"to": map[string]any{"kind": "number", "value": deskPhones[0]}}).OK
 	})
 	l.hears([]float64{hz}, []float64{agentHz})
 	a.closes(mark, call)
+	return l, call
+}
+
+// transfersToDesk: a caller is handed to a desk phone that has registered with Asterisk; that phone sends the caller on to another, which
+// hangs up.
+func transfersToDesk(h *house, p *pbx, a *browser) {
+	const from, hz, otherHz = "+8613800138043", 720.0, 1380.0
+	d, other := p.desk(h, deskPhones[0], hz), p.desk(h, deskPhones[1], otherHz)
+	l, call := h.handedToDesk(a, from, hz)
 	d.command("transfer", "sip:"+deskPhones[1]+"@"+p.SIPAddr.String())
 	l.hears([]float64{otherHz}, []float64{hz})
 	other.command("hangup", "")
@@ -107,16 +114,9 @@ func transfersToDesk(h *house, p *pbx, a *browser) {
 // asksAndJoins: a desk phone that has a caller calls the hotline, asks who answers there, and joins the two (REFER with Replaces).
 func asksAndJoins(h *house, p *pbx, a *browser) {
 	const from, hz = "+8613800138044", 720.0
-	h.routesToDesks()
 	d := p.desk(h, deskPhones[0], hz)
-	l, call := h.talks(a, from)
+	l, call := h.handedToDesk(a, from, hz)
 	mark := a.mark()
-	h.eventually(10*time.Second, "the route to the desk phones is known", func() bool {
-		return a.ask("call.transfer", map[string]any{"to": map[string]any{"kind": "number", "value": deskPhones[0]}}).OK
-	})
-	l.hears([]float64{hz}, []float64{agentHz})
-	a.closes(mark, call)
-	mark = a.mark()
 	d.command("dial", "sip:4000@"+p.SIPAddr.String())
 	h.eventually(15*time.Second, "the desk phone's question is answered", func() bool { return d.dialog("4000") != "" })
 	d.command("sndcode", "2") // English
@@ -164,15 +164,8 @@ func asksAndJoins(h *house, p *pbx, a *browser) {
 // asksAtTheDesk: a desk phone that has a caller calls another by its Asterisk's own dialplan, and joins the two.
 func asksAtTheDesk(h *house, p *pbx, a *browser) {
 	const from, hz, otherHz = "+8613800138045", 720.0, 1380.0
-	h.routesToDesks()
 	d, other := p.desk(h, deskPhones[0], hz), p.desk(h, deskPhones[1], otherHz)
-	l, call := h.talks(a, from)
-	mark := a.mark()
-	h.eventually(10*time.Second, "the route to the desk phones is known", func() bool {
-		return a.ask("call.transfer", map[string]any{"to": map[string]any{"kind": "number", "value": deskPhones[0]}}).OK
-	})
-	l.hears([]float64{hz}, []float64{agentHz})
-	a.closes(mark, call)
+	l, call := h.handedToDesk(a, from, hz)
 	d.command("dial", "sip:*"+deskPhones[1]+"@"+p.SIPAddr.String())
 	h.eventually(15*time.Second, "the other desk phone answers", func() bool { return d.dialog("*"+deskPhones[1]) != "" })
 	d.command("line", "1")
